@@ -1,0 +1,73 @@
+package rollcall
+
+import (
+	"context"
+	"io"
+	"time"
+)
+
+// Revision is one state of a code, and the frozen tree that belongs to it.
+type Revision struct {
+	ID      string    `json:"id"`   // a full commit id
+	Tree    string    `json:"tree"` // what names the tree's content in its version control
+	Time    time.Time `json:"time"`
+	Author  string    `json:"author"`
+	Subject string    `json:"subject"`
+}
+
+// Changeset is one unit of change on a branch: a first-parent commit of a git branch.
+type Changeset struct {
+	ID      string    `json:"id"` // full
+	Author  string    `json:"author"`
+	Email   string    `json:"email,omitempty"`
+	Date    time.Time `json:"date"`
+	Subject string    `json:"subject"`
+	Tickets []string  `json:"tickets"` // as written, without "#": 88, SHOP-12
+	Files   []string  `json:"files"`
+}
+
+// Short is the id as people read it.
+func (c Changeset) Short() string { return ShortRevision(c.ID) }
+
+// ShortRevision is a revision's id as people read it.
+func ShortRevision(id string) string {
+	if len(id) > 10 {
+		return id[:10]
+	}
+	return id
+}
+
+// TreeEntry is one path of a frozen tree as version control stores it.
+type TreeEntry struct {
+	Path string
+	Type EntryType
+	// Blob names the content in the repository; equal names mean equal content.
+	// It is empty for a folder.
+	Blob string
+	// Module tells that the path is another repository's place (a git submodule).
+	Module bool
+}
+
+// TreeChange is one path that differs between two trees. New is nil where it is gone.
+type TreeChange struct {
+	Path string
+	New  *TreeEntry
+}
+
+// Repository is a code's version control, read from its stored objects and never from
+// a working copy. Trees come as stored: no keyword, filter or attribute changes them.
+type Repository interface {
+	// Tip is the newest revision of a branch. KindNotFound where there is no such branch.
+	Tip(ctx context.Context, branch string) (Revision, error)
+	// At is the revision that text names. KindNotFound where there is none, KindRefused
+	// where it is no revision of the branch.
+	At(ctx context.Context, branch, text string) (Revision, error)
+	// Changesets lists what lies between two revisions, newest first: what comes by going
+	// from the one to the other, and what goes away. An empty `from` lists nothing.
+	Changesets(ctx context.Context, from, to string) (coming, going []Changeset, err error)
+	// Changes lists what differs between two trees. With an empty `from` it is all of `to`.
+	Changes(ctx context.Context, from, to string) ([]TreeChange, error)
+	// Blobs reads contents, each once, and calls fn with each in the order given. The
+	// reader is good until fn returns.
+	Blobs(ctx context.Context, blobs []string, fn func(i int, size int64, content io.Reader) error) error
+}

@@ -1,0 +1,165 @@
+package rollcall
+
+import (
+	"context"
+	"time"
+)
+
+// Control is the one port that commands talk to. In-process it is met by internal/app.
+type Control interface {
+	Sites
+	Rolls
+	Holds
+	Nodes
+	Logs
+	Close() error
+}
+
+// Sites tells about the site.
+type Sites interface {
+	// Site is what rollcall.yaml and the nodes files say.
+	Site() *Site
+}
+
+// Selection is a part of an environment's nodes.
+type Selection struct {
+	Only []string // node name patterns, or variable=value; a node that matches one is in
+	Tier []string
+}
+
+// Empty tells whether the selection takes the whole environment.
+func (s Selection) Empty() bool { return len(s.Only) == 0 && len(s.Tier) == 0 }
+
+// RollRequest asks for a plan or a roll.
+type RollRequest struct {
+	Environment string
+	At          string // a revision of the production branch; empty: its tip
+	To          string // of a rollback: a roll's number or a release's id
+	Rollback    bool
+	Selection   Selection
+	AcceptRisk  []string // named risks: rolled-back, held
+	Plan        string   // the id that the plan must have
+	Parallel    int      // nodes at once; 0: the default
+	// Confirm is asked with the plan before anything is touched; an error ends the roll.
+	Confirm func(*Plan) error
+	// Watch is called with every event of the roll, kept or not, one at a time.
+	Watch func(Event)
+	// Stop, once closed, ends the roll at the next safe point.
+	Stop <-chan struct{}
+}
+
+// Rolls plans and rolls.
+type Rolls interface {
+	// Plan decides what a roll would do. It has no effects on nodes.
+	Plan(ctx context.Context, request RollRequest) (*Plan, error)
+	// Diff is what a roll would change, file by file.
+	Diff(ctx context.Context, request RollRequest) (*Diff, error)
+	// Roll plans, asks, prepares, switches and verifies. The error's kind says how it
+	// ended; the result is there too unless nothing was begun.
+	Roll(ctx context.Context, request RollRequest) (*RollFinished, error)
+}
+
+// Diff is what differs between what is live and what would be rolled.
+type Diff struct {
+	Environment string       `json:"environment"`
+	From        ReleaseID    `json:"from,omitempty"`
+	To          ReleaseID    `json:"to"`
+	Files       []FileChange `json:"-"`
+}
+
+// Holds keeps environments and nodes from being rolled.
+type Holds interface {
+	// Hold sets a hold on an environment or, with node set, a node.
+	Hold(ctx context.Context, target, why string) error
+	// Unhold lifts it. KindConflict where there is none.
+	Unhold(ctx context.Context, target string) error
+}
+
+// NodeStatus is one node as `rollcall nodes` shows it.
+type NodeStatus struct {
+	Environment string    `json:"environment"`
+	Name        string    `json:"name"`
+	Address     string    `json:"address"`
+	Tier        string    `json:"tier"`
+	Release     ReleaseID `json:"release"` // as the node says, or as the record knows where it can't be asked
+	InService   bool      `json:"in_service"`
+	Behind      bool      `json:"behind"`
+	Drift       []string  `json:"drift"` // filled by the audit
+	Hold        *Hold     `json:"hold"`
+	Free        int64     `json:"free,omitempty"`
+	Problem     string    `json:"problem,omitempty"` // why the node could not be asked
+	Hint        string    `json:"hint,omitempty"`
+}
+
+// Nodes asks nodes.
+type Nodes interface {
+	// Nodes gives the state of every node of an environment, or of all with an empty name.
+	Nodes(ctx context.Context, environment string, each func(NodeStatus)) error
+	// Adopt makes an environment's nodes trust this record after another's.
+	Adopt(ctx context.Context, environment string, each func(NodeStatus)) error
+}
+
+// EnvironmentStatus is one environment as `rollcall status` shows it.
+type EnvironmentStatus struct {
+	Environment string    `json:"environment"`
+	Release     ReleaseID `json:"release"`
+	Revision    string    `json:"revision"`
+	Roll        int       `json:"roll"` // the last that finished
+	Since       time.Time `json:"since,omitzero"`
+	By          string    `json:"by"`
+	Rolling     *int      `json:"rolling"`
+	Interrupted *int      `json:"interrupted"`
+	Hold        *Hold     `json:"hold"`
+	Lease       *Lease    `json:"lease"`
+	Nodes       int       `json:"nodes"`
+	Behind      []string  `json:"behind"`
+}
+
+// LogEntry is one roll as `rollcall log` shows it.
+type LogEntry struct {
+	Environment string      `json:"environment"`
+	Roll        int         `json:"roll"`
+	Kind        PlanKind    `json:"kind"`
+	Outcome     Outcome     `json:"outcome"` // empty while it runs, "interrupted" where its controller died
+	By          string      `json:"by"`
+	At          time.Time   `json:"at"`
+	Seconds     float64     `json:"seconds"`
+	From        ReleaseID   `json:"from"`
+	To          ReleaseID   `json:"to"`
+	Revision    string      `json:"revision"`
+	Nodes       NodeCounts  `json:"nodes"`
+	BytesSent   int64       `json:"bytes_sent"`
+	Why         string      `json:"why,omitempty"`
+	Partial     string      `json:"partial,omitempty"`
+	Changesets  []Changeset `json:"changesets"`
+	Leaving     []Changeset `json:"leaving"`
+}
+
+// LogRequest selects rolls.
+type LogRequest struct {
+	Environment string // empty: all
+	Since       time.Time
+	Author      string // part of a changeset's author
+	Ticket      string
+	Limit       int
+}
+
+// Place is where a changeset is live.
+type Place struct {
+	Environment string    `json:"environment"`
+	Changeset   Changeset `json:"changeset"`
+	Live        bool      `json:"live"`
+	Nodes       []string  `json:"nodes"`   // that have it
+	Missing     []string  `json:"missing"` // that don't
+	Since       time.Time `json:"since,omitzero"`
+	Roll        int       `json:"roll,omitempty"`
+	By          string    `json:"by,omitempty"`
+}
+
+// Logs reads the record.
+type Logs interface {
+	Log(ctx context.Context, request LogRequest) ([]LogEntry, error)
+	Status(ctx context.Context, environment string) ([]EnvironmentStatus, error)
+	// Where tells on which nodes a changeset is live.
+	Where(ctx context.Context, changeset string) ([]Place, error)
+}

@@ -1,0 +1,198 @@
+package app
+
+import (
+	"context"
+	"slices"
+	"strconv"
+
+	"github.com/rollcall-dev/rollcall"
+	"github.com/rollcall-dev/rollcall/internal/gate"
+	"github.com/rollcall-dev/rollcall/internal/release"
+	"github.com/rollcall-dev/rollcall/internal/roll"
+)
+
+// planning is a plan with what it was made from.
+type planning struct {
+	env      *rollcall.Environment
+	repo     rollcall.Repository
+	releases *release.Store
+	state    *roll.State
+	plan     *rollcall.Plan
+}
+
+// Plan decides what a roll would do.
+func (a *App) Plan(ctx context.Context, request rollcall.RollRequest) (*rollcall.Plan, error) {
+	p, err := a.plan(ctx, request)
+	if err != nil {
+		return nil, err
+	}
+	return p.plan, nil
+}
+
+func (a *App) plan(ctx context.Context, request rollcall.RollRequest) (*planning, error) {
+	note := func(text string) {
+		if request.Watch != nil {
+			request.Watch(rollcall.NewEvent(rollcall.EventPreparing, rollcall.Note{Environment: request.Environment, Text: text}))
+		}
+	}
+	env, err := a.environment(request.Environment)
+	if err != nil {
+		return nil, err
+	}
+	p := &planning{env: env}
+	if p.state, err = roll.ReadState(ctx, a.record, env.Name); err != nil {
+		return nil, err
+	}
+	if p.repo, err = a.repository(ctx, env.Code, note); err != nil {
+		return nil, err
+	}
+	if p.releases, err = a.store(ctx); err != nil {
+		return nil, err
+	}
+	in := roll.Input{Kind: rollcall.KindRoll, Environment: env, State: p.state, Selection: request.Selection}
+	if request.Rollback {
+		err = a.goBack(p, request, &in)
+	} else {
+		err = a.goOn(ctx, p, request, &in, note)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if in.Coming, in.Going, err = p.repo.Changesets(ctx, p.state.Live.Revision.ID, in.Revision.ID); err != nil {
+		// The branch was rewritten and the old revision collected: that is no reason
+		// not to roll.
+		in.Odd = append(in.Odd, "the changesets since "+rollcall.ShortRevision(p.state.Live.Revision.ID)+" can't be listed: "+err.Error())
+	}
+	if in.Release != p.state.Live.Release {
+		if in.New, err = p.releases.Manifest(in.Release); err != nil {
+			return nil, err
+		}
+		if in.Old, err = p.releases.Manifest(p.state.Live.Release); err != nil {
+			in.Old = &rollcall.Manifest{} // the state was lost: the nodes have it
+		}
+	}
+	if in.Holds, err = a.nodeHolds(ctx, env); err != nil {
+		return nil, err
+	}
+	if in.Known, err = a.known(ctx, env, p.state); err != nil {
+		return nil, err
+	}
+	p.plan, err = roll.Plan(in)
+	return p, err
+}
+
+// goOn aims at the production branch.
+func (a *App) goOn(ctx context.Context, p *planning, request rollcall.RollRequest, in *roll.Input, note func(string)) error {
+	revision, err := p.repo.Tip(ctx, p.env.Code.Production)
+	if err == nil && request.At != "" {
+		revision, err = p.repo.At(ctx, p.env.Code.Production, request.At)
+	}
+	if err != nil {
+		return err
+	}
+	made, err := p.releases.Build(ctx, p.env.Code, p.repo, revision, note)
+	if err != nil {
+		return err
+	}
+	in.Release, in.Revision, in.Odd = made.ID, revision, made.Odd
+	return nil
+}
+
+// goBack aims at what was live before.
+func (a *App) goBack(p *planning, request rollcall.RollRequest, in *roll.Input) error {
+	in.Kind = rollcall.KindRollback
+	before := p.state.Before
+	if p.state.Live.Release == "" {
+		return rollcall.Errorf(rollcall.KindConflict, "nothing was ever rolled to %s", p.env.Name)
+	}
+	var target *rollcall.Live
+	for i := len(before) - 1; i >= 0 && target == nil; i-- {
+		one := &before[i]
+		switch {
+		case request.To == "":
+			if one.Release != p.state.Live.Release { // going to the same files would change nothing
+				target = one
+			}
+		case strconv.Itoa(one.Roll) == request.To, len(request.To) >= 6 && len(request.To) <= len(one.Release) && string(one.Release[:len(request.To)]) == request.To:
+			target = one
+		}
+	}
+	if target == nil {
+		e := rollcall.Errorf(rollcall.KindConflict, "there is no earlier release of %s to go back to", p.env.Name)
+		if request.To != "" {
+			e = rollcall.Errorf(rollcall.KindNotFound, "no earlier roll of %s has the number or the release %s", p.env.Name, rollcall.Printable(request.To))
+		}
+		return e.WithHint("see rollcall log %s", p.env.Name)
+	}
+	in.Release, in.Revision = target.Release, target.Revision
+	return nil
+}
+
+// Diff is what a roll would change, file by file.
+func (a *App) Diff(ctx context.Context, request rollcall.RollRequest) (*rollcall.Diff, error) {
+	p, err := a.plan(ctx, request)
+	if err != nil {
+		return nil, err
+	}
+	d := &rollcall.Diff{Environment: p.env.Name, From: p.plan.From.Release, To: p.plan.Release}
+	from, err := p.releases.Manifest(d.From)
+	if err != nil {
+		return nil, err
+	}
+	to, err := p.releases.Manifest(d.To)
+	if err != nil {
+		return nil, err
+	}
+	d.Files = slices.DeleteFunc(rollcall.CompareManifests(from, to), func(c rollcall.FileChange) bool {
+		return c.Old != nil && c.New != nil && c.Old.Same(c.New)
+	})
+	return d, nil
+}
+
+// Roll plans, asks, and rolls.
+func (a *App) Roll(ctx context.Context, request rollcall.RollRequest) (*rollcall.RollFinished, error) {
+	p, err := a.plan(ctx, request)
+	if err != nil {
+		return nil, err
+	}
+	if err := allowed(p, request); err != nil {
+		return nil, err
+	}
+	if request.Confirm != nil {
+		if err := request.Confirm(p.plan); err != nil {
+			return nil, err
+		}
+	}
+	nodes := a.fleet(p.env)
+	defer nodes.Close()
+	engine := &roll.Engine{
+		Record: a.record, Fleet: nodes, Releases: p.releases, Probe: gate.Check, Code: p.env.Code, Repo: p.repo,
+		By: a.by, Parallel: request.Parallel, Watch: request.Watch, Stop: request.Stop,
+	}
+	finished, err := engine.Run(ctx, p.plan)
+	if err == nil && !finished.Unchanged {
+		err = p.releases.Evict()
+	}
+	return finished, err
+}
+
+// allowed refuses what a hold forbids, and a plan that is not the one that was agreed to.
+func allowed(p *planning, request rollcall.RollRequest) error {
+	if request.Plan != "" && request.Plan != p.plan.ID {
+		return rollcall.Errorf(rollcall.KindConflict, "the plan %s is stale: what it was made from has changed", rollcall.Printable(request.Plan)).
+			WithHint("look at the new one: rollcall plan %s", p.env.Name)
+	}
+	hold := p.state.Hold
+	if hold == nil || request.Rollback {
+		return nil
+	}
+	risk := "held"
+	if hold.Roll != 0 || hold.Release != "" {
+		risk = "rolled-back"
+	}
+	if slices.Contains(request.AcceptRisk, risk) {
+		return nil
+	}
+	return rollcall.Errorf(rollcall.KindRefused, "%s is on hold since %s by %s: %s", p.env.Name, hold.At.Local().Format("2006-01-02 15:04"), hold.By, hold.Why).
+		WithHint("lift it with rollcall unhold %s, or roll all the same with --accept-risk=%s", p.env.Name, risk)
+}

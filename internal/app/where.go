@@ -1,0 +1,91 @@
+package app
+
+import (
+	"context"
+	"slices"
+
+	"github.com/rollcall-dev/rollcall"
+	"github.com/rollcall-dev/rollcall/internal/roll"
+)
+
+// Where tells on which nodes a changeset is live, and since which roll.
+func (a *App) Where(ctx context.Context, changeset string) ([]rollcall.Place, error) {
+	var places []rollcall.Place
+	var lastErr error
+	for _, env := range must(a.environments("")) {
+		place, err := a.whereIn(ctx, env, changeset)
+		if rollcall.KindOf(err) == rollcall.KindNotFound || rollcall.KindOf(err) == rollcall.KindRefused {
+			lastErr = err // not in this environment's code, or not on its branch
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		places = append(places, *place)
+	}
+	if len(places) == 0 && lastErr != nil {
+		return nil, lastErr
+	}
+	return places, nil
+}
+
+func must(environments []*rollcall.Environment, _ error) []*rollcall.Environment { return environments }
+
+func (a *App) whereIn(ctx context.Context, env *rollcall.Environment, changeset string) (*rollcall.Place, error) {
+	repo, err := a.repository(ctx, env.Code, func(string) {})
+	if err != nil {
+		return nil, err
+	}
+	revision, err := repo.At(ctx, env.Code.Production, changeset)
+	if err != nil {
+		return nil, err
+	}
+	state, err := roll.ReadState(ctx, a.record, env.Name)
+	if err != nil {
+		return nil, err
+	}
+	known, err := a.known(ctx, env, state)
+	if err != nil {
+		return nil, err
+	}
+	place := &rollcall.Place{
+		Environment: env.Name, Nodes: []string{}, Missing: []string{},
+		Changeset: rollcall.Changeset{ID: revision.ID, Author: revision.Author, Date: revision.Time, Subject: revision.Subject, Tickets: []string{}, Files: []string{}},
+	}
+	// Which of the releases that stand somewhere have it, and since when the oldest of
+	// those that follow each other without a gap up to now.
+	with := map[rollcall.ReleaseID]bool{}
+	history := append(slices.Clone(state.Before), state.Live)
+	for i := len(history) - 1; i >= 0; i-- {
+		live := history[i]
+		if live.Release == "" {
+			continue
+		}
+		has, err := contains(ctx, repo, live.Revision.ID, revision.ID)
+		if err != nil {
+			return nil, err
+		}
+		if !has {
+			break
+		}
+		with[live.Release] = true
+		place.Live, place.Since, place.Roll, place.By = true, live.At, live.Roll, live.By
+	}
+	for _, node := range env.Nodes() {
+		if with[known[node.Name]] {
+			place.Nodes = append(place.Nodes, node.Name)
+		} else {
+			place.Missing = append(place.Missing, node.Name)
+		}
+	}
+	return place, nil
+}
+
+// contains tells whether a revision has another one in its history.
+func contains(ctx context.Context, repo rollcall.Repository, revision, other string) (bool, error) {
+	if revision == other {
+		return true, nil
+	}
+	coming, _, err := repo.Changesets(ctx, revision, other)
+	return len(coming) == 0, err
+}

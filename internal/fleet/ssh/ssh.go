@@ -1,0 +1,287 @@
+// Package ssh reaches nodes over ssh, many at once from one process, and keeps
+// rollcall-node there. Host keys are pinned: an unknown or changed one ends the
+// connection before anything is sent.
+package ssh
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/rollcall-dev/rollcall"
+	"github.com/rollcall-dev/rollcall/internal/wire"
+)
+
+const (
+	connectLimit   = 15 * time.Second // for TCP and for the handshake, each
+	startLimit     = 30 * time.Second // for rollcall-node's greeting
+	keepAliveEvery = 5 * time.Second
+	keepAliveLimit = 15 * time.Second // without any answer
+	installLimit   = 5 * time.Minute
+)
+
+// Config says how nodes are reached.
+type Config struct {
+	// SSH is the site's; nil: the person's own configuration, asked of `ssh -G`.
+	SSH *rollcall.SSH
+	// Binary gives rollcall-node for a GOOS/GOARCH. Its Name is the same for all.
+	Binary func(ctx context.Context, platform string) (Binary, error)
+}
+
+// Binary is a rollcall-node to put on a node.
+type Binary struct {
+	Name    string // holds its hash: rollcall-node-3f9c…
+	Content []byte
+}
+
+// Transport is a rollcall.Transport over ssh.
+type Transport struct {
+	config     Config
+	name       func() (string, error) // of the node's binary
+	hostKeys   *hostKeys
+	handshakes chan struct{} // handshakes cost CPU: more at once only makes all of them late
+	jumps      jumps
+}
+
+var _ rollcall.Transport = (*Transport)(nil)
+
+// New makes a Transport.
+func New(config Config) *Transport {
+	t := &Transport{config: config, hostKeys: &hostKeys{}, handshakes: make(chan struct{}, 8*runtime.GOMAXPROCS(0))}
+	t.name = sync.OnceValues(func() (string, error) {
+		b, err := config.Binary(context.Background(), runtime.GOOS+"/"+runtime.GOARCH)
+		return b.Name, err
+	})
+	return t
+}
+
+// Close ends the connections to jump hosts.
+func (t *Transport) Close() error { return t.jumps.close() }
+
+// Connect connects to a node and starts rollcall-node there, which it installs where it
+// is missing.
+func (t *Transport) Connect(ctx context.Context, node rollcall.Node) (rollcall.Conn, error) {
+	settings, err := t.settings(ctx, node)
+	if err != nil {
+		return nil, nodeError(node, err)
+	}
+	client, err := t.dial(ctx, settings)
+	if err != nil {
+		return nil, explain(node, settings, err)
+	}
+	conn, err := t.start(ctx, client)
+	if errors.Is(err, errNotInstalled) {
+		if err = t.install(ctx, client); err == nil {
+			conn, err = t.start(ctx, client)
+		}
+	}
+	if err != nil {
+		client.Close()
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		return nil, startError(node, err)
+	}
+	return conn, nil
+}
+
+// dial makes an authenticated connection, through jump hosts where the settings say so.
+func (t *Transport) dial(ctx context.Context, s *settings) (*ssh.Client, error) {
+	auth, closeAuth, err := s.auth()
+	if err != nil {
+		return nil, err
+	}
+	defer closeAuth()
+	check, algorithms, err := t.hostKeys.check(s)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := t.dialTCP(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { raw.Close() })
+	defer stop()
+	// Waited for only now, so that hosts that do not answer take nobody's place.
+	select {
+	case t.handshakes <- struct{}{}:
+		defer func() { <-t.handshakes }()
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	raw.SetDeadline(time.Now().Add(connectLimit))
+	conn, channels, requests, err := ssh.NewClientConn(raw, s.hostPort(), &ssh.ClientConfig{
+		User: s.user, Auth: auth, HostKeyCallback: check, HostKeyAlgorithms: algorithms,
+		ClientVersion: "SSH-2.0-Rollcall",
+	})
+	if err != nil {
+		raw.Close()
+		return nil, err
+	}
+	raw.SetDeadline(time.Time{})
+	return ssh.NewClient(conn, channels, requests), nil
+}
+
+func (t *Transport) dialTCP(ctx context.Context, s *settings) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, connectLimit)
+	defer cancel()
+	if len(s.jump) == 0 {
+		var d net.Dialer
+		return d.DialContext(ctx, "tcp", s.hostPort())
+	}
+	jump, err := t.jumps.client(ctx, t, s.jump)
+	if err != nil {
+		return nil, fmt.Errorf("by way of %s: %w", s.jump[len(s.jump)-1], err)
+	}
+	conn, err := jump.DialContext(ctx, "tcp", s.hostPort())
+	if err != nil {
+		return nil, fmt.Errorf("by way of %s: %w", s.jump[len(s.jump)-1], err)
+	}
+	return &pollable{Conn: conn}, nil
+}
+
+// pollable gives a channel through a jump host the deadlines that x/crypto's lacks: the
+// connection is closed when the time is over.
+type pollable struct {
+	net.Conn
+	mu    sync.Mutex
+	timer *time.Timer
+}
+
+func (p *pollable) SetDeadline(at time.Time) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.timer != nil {
+		p.timer.Stop()
+	}
+	if !at.IsZero() {
+		p.timer = time.AfterFunc(time.Until(at), func() { p.Conn.Close() })
+	}
+	return nil
+}
+
+var errNotInstalled = errors.New("rollcall-node is not there")
+
+// start runs rollcall-node and reads its greeting.
+func (t *Transport) start(ctx context.Context, client *ssh.Client) (*conn, error) {
+	name, err := t.name()
+	if err != nil {
+		return nil, err
+	}
+	session, err := client.NewSession()
+	if err != nil {
+		return nil, err
+	}
+	c := &conn{client: client, session: session, ended: make(chan struct{})}
+	session.Stderr = &c.stderr
+	if c.in, err = session.StdinPipe(); err != nil {
+		return nil, err
+	}
+	out, err := session.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	c.out = bufio.NewReaderSize(out, 64<<10)
+	// A relative path: sshd starts commands in the user's home. Nothing in it needs quoting.
+	if err := session.Start(binFolder + "/" + name); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { session.Close() })
+	noise, err := wire.SkipGreeting(c.out)
+	if !stop() && err != nil {
+		return nil, fmt.Errorf("start rollcall-node: %w", context.Cause(ctx))
+	}
+	if err != nil {
+		return nil, notStarted(session, err, noise+c.Stderr())
+	}
+	go c.keepAlive()
+	return c, nil
+}
+
+// notStarted finds out why no greeting came. 126 and 127 are the shell's words for a
+// program that is not there or is damaged.
+func notStarted(session *ssh.Session, err error, said string) error {
+	var exit *ssh.ExitError
+	if errors.As(session.Wait(), &exit) {
+		if exit.ExitStatus() == 126 || exit.ExitStatus() == 127 {
+			return errNotInstalled
+		}
+		return fmt.Errorf("start rollcall-node: it ended with %d: %s", exit.ExitStatus(), rollcall.Printable(strings.TrimSpace(said)))
+	}
+	return fmt.Errorf("start rollcall-node: %w: %s", err, rollcall.Printable(strings.TrimSpace(said)))
+}
+
+// conn is a running rollcall-node.
+type conn struct {
+	client  *ssh.Client
+	session *ssh.Session
+	in      io.WriteCloser
+	out     *bufio.Reader
+	stderr  stderr
+	once    sync.Once
+	ended   chan struct{}
+}
+
+func (c *conn) Read(b []byte) (int, error)  { return c.out.Read(b) }
+func (c *conn) Write(b []byte) (int, error) { return c.in.Write(b) }
+func (c *conn) Stderr() string              { return c.stderr.String() }
+
+func (c *conn) Close() error {
+	c.once.Do(func() {
+		close(c.ended)
+		c.session.Close()
+		c.client.Close()
+	})
+	return nil
+}
+
+// keepAlive ends a connection whose node says nothing any more: cut, frozen or without
+// power, it would otherwise be waited for for hours.
+func (c *conn) keepAlive() {
+	tick := time.NewTicker(keepAliveEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-c.ended:
+			return
+		case <-tick.C:
+		}
+		late := time.AfterFunc(keepAliveLimit, func() { c.Close() })
+		_, _, err := c.client.SendRequest("keepalive@openssh.com", true, nil)
+		late.Stop()
+		if err != nil {
+			c.Close()
+			return
+		}
+	}
+}
+
+// stderr keeps the first 4 KiB of what a program complains of.
+type stderr struct {
+	mu sync.Mutex
+	b  []byte
+}
+
+func (s *stderr) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.b = append(s.b, b[:min(len(b), 4<<10-len(s.b))]...)
+	return len(b), nil
+}
+
+func (s *stderr) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return string(s.b)
+}

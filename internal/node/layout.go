@@ -1,0 +1,343 @@
+package node
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/zeebo/blake3"
+	"golang.org/x/sys/unix"
+
+	"github.com/rollcall-dev/rollcall"
+	"github.com/rollcall-dev/rollcall/internal/pack"
+)
+
+// layout is a release on its way. Folders are opened once beneath the root; within
+// one, names without a slash are enough, and no link can lead away.
+type layout struct {
+	f    *folder
+	name string // beneath the folder
+	own  *os.File
+	root *os.Root
+	to   handle // the folder that files are being laid in
+	from handle // the folder of the base that they come from
+	buf  []byte
+}
+
+type handle struct {
+	dir  string
+	file *os.File
+}
+
+func (h *handle) open(root *os.Root, dir string) error {
+	if h.file != nil && h.dir == dir {
+		return nil
+	}
+	h.close()
+	file, err := root.Open(dir)
+	if err != nil {
+		return err
+	}
+	h.dir, h.file = dir, file
+	return nil
+}
+
+func (h *handle) close() {
+	if h.file != nil {
+		h.file.Close()
+		h.file = nil
+	}
+}
+
+func (h *handle) fd() int { return int(h.file.Fd()) }
+
+// begin makes an empty layout, locked for as long as this process lives.
+func (f *folder) begin() (*layout, error) {
+	l := &layout{f: f, name: incoming + "/" + rand.Text(), buf: make([]byte, 128<<10)}
+	if err := f.root.Mkdir(l.name, 0o755); err != nil {
+		return nil, fmt.Errorf("make %s: %w", f.path(l.name), err)
+	}
+	var err error
+	if l.own, err = f.root.Open(l.name); err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(l.own.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return nil, fmt.Errorf("lock %s: %w", f.path(l.name), err)
+	}
+	l.root, err = f.root.OpenRoot(l.name)
+	return l, err
+}
+
+// close removes what did not become a release.
+func (l *layout) close() {
+	l.to.close()
+	l.from.close()
+	if l.root != nil {
+		l.root.Close()
+	}
+	l.f.root.RemoveAll(l.name)
+	l.own.Close()
+}
+
+func (l *layout) sync() error { return unix.Syncfs(int(l.own.Fd())) }
+
+// lay makes the wanted files. It returns those whose content was not to be had here,
+// because the base's file is not what its manifest says.
+func (l *layout) lay(wants []pack.Want, base rollcall.ReleaseID, r *pack.Reader, writing func() error) (missing []pack.Want, err error) {
+	var baseRoot *os.Root
+	if base != "" {
+		if baseRoot, err = l.f.root.OpenRoot(releases + "/" + string(base)); err != nil {
+			return nil, fmt.Errorf("open the old release: %w", err)
+		}
+		defer baseRoot.Close()
+	}
+	defer l.from.close()
+	var contents []*pack.Want // for what is the same as an earlier one
+	told := false
+	for i := range wants {
+		want := &wants[i]
+		if err := l.enter(path.Dir(want.Entry.Path)); err != nil {
+			return nil, err
+		}
+		var whole bool
+		switch want.How {
+		case pack.Link:
+			whole, err = l.link(baseRoot, want)
+		case pack.Copy:
+			whole, err = l.copy(baseRoot, want)
+		case pack.Content:
+			if !told {
+				told = true
+				if err := writing(); err != nil {
+					return nil, err
+				}
+			}
+			contents = append(contents, want)
+			whole, err = l.content(baseRoot, want, r, contents)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("write %s: %w", want.Entry.Path, err)
+		}
+		if !whole {
+			missing = append(missing, *want)
+			if want.From == nil {
+				missing[len(missing)-1].From = want.Entry
+			}
+		}
+	}
+	return missing, nil
+}
+
+// enter goes to a folder of the layout and makes it where it is not there yet.
+func (l *layout) enter(dir string) error {
+	if l.to.file != nil && l.to.dir == dir {
+		return nil
+	}
+	if dir != "." {
+		if err := l.root.MkdirAll(dir, 0o755); err != nil {
+			return fmt.Errorf("make %s: %w", dir, err)
+		}
+	}
+	return l.to.open(l.root, dir)
+}
+
+// look finds out whether a file of the base is what its manifest says, as far as its
+// size and time tell.
+func (l *layout) look(baseRoot *os.Root, e *rollcall.Entry) (bool, error) {
+	if err := l.from.open(baseRoot, path.Dir(e.Path)); err != nil {
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+			return false, nil
+		}
+		return false, err
+	}
+	var s unix.Stat_t
+	err := unix.Fstatat(l.from.fd(), path.Base(e.Path), &s, unix.AT_SYMLINK_NOFOLLOW)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	executable := s.Mode&0o111 != 0
+	return s.Mode&unix.S_IFMT == unix.S_IFREG && s.Size == e.Size && s.Mtim.Sec == e.Mtime && s.Mtim.Nsec == 0 &&
+		executable == (e.Type == rollcall.TypeExecutable), nil
+}
+
+func (l *layout) link(baseRoot *os.Root, want *pack.Want) (bool, error) {
+	if ok, err := l.look(baseRoot, want.From); !ok || err != nil {
+		return false, err
+	}
+	err := unix.Linkat(l.from.fd(), path.Base(want.From.Path), l.to.fd(), path.Base(want.Entry.Path), 0)
+	if errors.Is(err, unix.EMLINK) || errors.Is(err, unix.EPERM) || errors.Is(err, unix.EXDEV) {
+		return l.copy(baseRoot, want) // as many links as the file system can, or none at all
+	}
+	return err == nil, err
+}
+
+func (l *layout) copy(baseRoot *os.Root, want *pack.Want) (bool, error) {
+	if ok, err := l.look(baseRoot, want.From); !ok || err != nil {
+		return false, err
+	}
+	old, err := l.openFrom(want.From)
+	if err != nil {
+		return false, err
+	}
+	defer old.Close()
+	return l.write(want.Entry, func(w io.Writer) error {
+		_, err := io.CopyBuffer(w, io.LimitReader(old, want.Entry.Size), l.buf)
+		return err
+	})
+}
+
+func (l *layout) openFrom(e *rollcall.Entry) (*os.File, error) {
+	fd, err := unix.Openat(l.from.fd(), path.Base(e.Path), unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), e.Path), nil
+}
+
+// content writes a file whose content is in the pack.
+func (l *layout) content(baseRoot *os.Root, want *pack.Want, r *pack.Reader, contents []*pack.Want) (bool, error) {
+	whole := true
+	var opened []*os.File
+	defer func() {
+		for _, f := range opened {
+			f.Close()
+		}
+	}()
+	places := pack.Places{
+		Old: func() (io.ReaderAt, int64, error) {
+			if want.From == nil || baseRoot == nil {
+				return nil, 0, fmt.Errorf("a delta without an old file")
+			}
+			ok, err := l.look(baseRoot, want.From)
+			if err != nil {
+				return nil, 0, err
+			}
+			if !ok { // read on, to where the next content begins
+				whole = false
+				return zeros{}, want.From.Size, nil
+			}
+			old, err := l.openFrom(want.From)
+			if err != nil {
+				return nil, 0, err
+			}
+			opened = append(opened, old)
+			return old, want.From.Size, nil
+		},
+		Same: func(i int) (io.Reader, error) {
+			if i < 0 || i >= len(contents)-1 {
+				return nil, fmt.Errorf("the same as content %d, which is not there", i)
+			}
+			earlier, err := l.root.Open(contents[i].Entry.Path)
+			if errors.Is(err, fs.ErrNotExist) {
+				whole = false
+				return zeros{}, nil
+			}
+			if err != nil {
+				return nil, err
+			}
+			opened = append(opened, earlier)
+			return earlier, nil
+		},
+	}
+	good, err := l.write(want.Entry, func(w io.Writer) error { return r.Next(w, want.Entry.Size, places) })
+	return good && whole, err
+}
+
+// write makes a file out of what fill gives and checks its hash on the way. A file
+// with another content is removed again.
+func (l *layout) write(e *rollcall.Entry, fill func(io.Writer) error) (bool, error) {
+	mode := uint32(0o644)
+	if e.Type == rollcall.TypeExecutable {
+		mode = 0o755
+	}
+	name := path.Base(e.Path)
+	fd, err := unix.Openat(l.to.fd(), name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, mode)
+	if err != nil {
+		return false, err
+	}
+	file := os.NewFile(uintptr(fd), e.Path)
+	h := hasher{file: file, sum: blake3.New()}
+	err = fill(&h)
+	if err == nil {
+		// By the descriptor: the name could be changed meanwhile, the file can't.
+		mtime := unix.NsecToTimespec(time.Unix(e.Mtime, 0).UnixNano())
+		err = unix.UtimesNanoAt(fd, "", []unix.Timespec{mtime, mtime}, unix.AT_EMPTY_PATH)
+	}
+	if closed := file.Close(); err == nil {
+		err = closed
+	}
+	if err != nil {
+		return false, err
+	}
+	var sum rollcall.Hash
+	h.sum.Sum(sum[:0])
+	if sum == e.Hash && h.size == e.Size {
+		return true, nil
+	}
+	return false, unix.Unlinkat(l.to.fd(), name, 0)
+}
+
+// hasher writes and hashes.
+type hasher struct {
+	file *os.File
+	sum  *blake3.Hasher
+	size int64
+}
+
+func (h *hasher) Write(b []byte) (int, error) {
+	n, err := h.file.Write(b)
+	h.sum.Write(b[:n])
+	h.size += int64(n)
+	return n, err
+}
+
+// zeros stands for a file that is not what it should be.
+type zeros struct{}
+
+func (zeros) Read(b []byte) (int, error)            { clear(b); return len(b), nil }
+func (zeros) ReadAt(b []byte, _ int64) (int, error) { clear(b); return len(b), nil }
+
+// rest makes the links and the empty folders of a release, and the links to the node's
+// own files.
+func (l *layout) rest(to *rollcall.Manifest, shares []string) error {
+	for i := range to.Entries {
+		e := &to.Entries[i]
+		switch e.Type {
+		case rollcall.TypeLink:
+			if err := l.enter(path.Dir(e.Path)); err != nil {
+				return err
+			}
+			if err := unix.Symlinkat(e.Target, l.to.fd(), path.Base(e.Path)); err != nil {
+				return fmt.Errorf("link %s: %w", e.Path, err)
+			}
+		case rollcall.TypeFolder:
+			if err := l.enter(e.Path); err != nil {
+				return err
+			}
+		}
+	}
+	shares = slices.Clone(shares)
+	slices.Sort(shares)
+	for _, share := range shares {
+		name := path.Clean(share)
+		if err := l.enter(path.Dir(name)); err != nil {
+			return err
+		}
+		up := strings.Repeat("../", strings.Count(name, "/")+2) // over the release's folder and releases/
+		if err := unix.Symlinkat(up+shared+"/"+name, l.to.fd(), path.Base(name)); err != nil {
+			return fmt.Errorf("link %s to the node's own: %w", name, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,102 @@
+package pack
+
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
+// A delta is a sequence of operations that ends when the new file's size is reached:
+//
+//	literals:uvarint bytes copied:uvarint [distance:varint]
+//
+// distance is from the end of the last copy in the old file to the begin of this one;
+// it is absent where copied is 0.
+
+const (
+	blockSize = 16 // bytes that must match before a copy is looked at
+	indexStep = 8  // one block of the old file in so many bytes is indexed
+	// MaxDelta is the size in bytes up to which a changed file is sent as a delta: old
+	// and new are in memory together while it is made.
+	MaxDelta = 256 << 20
+)
+
+// appendDelta appends the operations that make new out of old, and tells how many
+// bytes of new are literals.
+func appendDelta(b, old, new []byte) (_ []byte, literals int) {
+	table, shift := indexOf(old)
+	var literal, position, oldEnd int // new[literal:position] is not yet written
+	emit := func(from, to, start int) {
+		b = binary.AppendUvarint(b, uint64(from-literal))
+		b = append(b, new[literal:from]...)
+		literals += from - literal
+		b = binary.AppendUvarint(b, uint64(to-from))
+		b = binary.AppendVarint(b, int64(start-oldEnd))
+		oldEnd = start + to - from
+		literal = to
+	}
+	for position+blockSize <= len(new) && len(table) > 0 {
+		candidate := int(table[blockHash(new[position:])>>shift]) - 1
+		if candidate < 0 || !sameBlock(old[candidate:], new[position:]) {
+			// The farther from the last match, the less is looked at: what has nothing
+			// in common with its old file must not cost more than reading it.
+			position += 1 + (position-literal)>>9
+			continue
+		}
+		from, start := position, candidate
+		for from > literal && start > 0 && new[from-1] == old[start-1] {
+			from--
+			start--
+		}
+		length := blockSize + matchLength(old[candidate+blockSize:], new[position+blockSize:])
+		emit(from, position+length, start)
+		position += length
+	}
+	if literal < len(new) {
+		b = binary.AppendUvarint(b, uint64(len(new)-literal))
+		b = append(b, new[literal:]...)
+		literals += len(new) - literal
+		b = binary.AppendUvarint(b, 0)
+	}
+	return b, literals
+}
+
+// indexOf maps the hash of a block to one of its places, plus one. Earlier places win,
+// which keeps runs of equal bytes at their begin.
+func indexOf(old []byte) (table []uint32, shift int) {
+	blocks := len(old) / indexStep
+	if len(old) < blockSize {
+		return nil, 0
+	}
+	size := bits.Len(uint(blocks)) + 1
+	table, shift = make([]uint32, 1<<size), 64-size
+	for at := 0; at+blockSize <= len(old); at += indexStep {
+		slot := &table[blockHash(old[at:])>>shift]
+		if *slot == 0 {
+			*slot = uint32(at + 1)
+		}
+	}
+	return table, shift
+}
+
+func blockHash(b []byte) uint64 {
+	return (binary.LittleEndian.Uint64(b)*0x9E3779B185EBCA87 ^ binary.LittleEndian.Uint64(b[8:])) * 0xC2B2AE3D27D4EB4F
+}
+
+func sameBlock(a, b []byte) bool {
+	return binary.LittleEndian.Uint64(a) == binary.LittleEndian.Uint64(b) &&
+		binary.LittleEndian.Uint64(a[8:]) == binary.LittleEndian.Uint64(b[8:])
+}
+
+func matchLength(a, b []byte) int {
+	n, limit := 0, min(len(a), len(b))
+	for n+8 <= limit {
+		if x := binary.LittleEndian.Uint64(a[n:]) ^ binary.LittleEndian.Uint64(b[n:]); x != 0 {
+			return n + bits.TrailingZeros64(x)/8
+		}
+		n += 8
+	}
+	for n < limit && a[n] == b[n] {
+		n++
+	}
+	return n
+}

@@ -1,0 +1,95 @@
+package pack
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// windowSize bounds what a node keeps in memory while it reads a pack.
+const windowSize = 4 << 20
+
+// Writer writes a pack. Contents come in the order of Wants.
+type Writer struct {
+	z    *zstd.Encoder
+	b    []byte
+	err  error
+	want int
+}
+
+// NewWriter begins a pack with the manifest's changes. raw is about how many bytes
+// will follow: the more there are, the less each is worth compressing well.
+func NewWriter(w io.Writer, changes []byte, raw int64) (*Writer, error) {
+	level := zstd.SpeedDefault
+	if raw < 16<<20 {
+		level = zstd.SpeedBetterCompression
+	}
+	z, err := zstd.NewWriter(w, zstd.WithEncoderLevel(level), zstd.WithWindowSize(windowSize), zstd.WithEncoderCRC(false))
+	if err != nil {
+		return nil, fmt.Errorf("write a pack: %w", err)
+	}
+	p := &Writer{z: z}
+	p.b = append(p.b, magic...)
+	p.b = binary.AppendUvarint(p.b, uint64(len(changes)))
+	p.write(p.b)
+	p.write(changes)
+	return p, p.err
+}
+
+func (p *Writer) write(b []byte) {
+	if p.err == nil {
+		if _, err := p.z.Write(b); err != nil {
+			p.err = fmt.Errorf("write a pack: %w", err)
+		}
+	}
+}
+
+// Whole writes a content of size bytes.
+func (p *Writer) Whole(size int64, content io.Reader) error {
+	p.write([]byte{byte(methodWhole)})
+	if p.err != nil {
+		return p.err
+	}
+	n, err := io.Copy(p.z, content)
+	if err == nil && n != size {
+		err = fmt.Errorf("a content has %d bytes instead of %d", n, size)
+	}
+	if err != nil {
+		p.err = fmt.Errorf("write a pack: %w", err)
+	}
+	p.want++
+	return p.err
+}
+
+// Changed writes a content of which the node has an older one: as a delta where that is
+// worth it.
+func (p *Writer) Changed(old, new []byte) error {
+	delta, literals := appendDelta(p.b[:0], old, new)
+	p.b = delta
+	if literals > len(new)*9/10 {
+		p.write([]byte{byte(methodWhole)})
+		p.write(new)
+	} else {
+		p.write([]byte{byte(methodDelta)})
+		p.write(delta)
+	}
+	p.want++
+	return p.err
+}
+
+// Same writes a content that an earlier one of this pack equals; i counts from 0.
+func (p *Writer) Same(i int) error {
+	p.write(binary.AppendUvarint([]byte{byte(methodSame)}, uint64(i)))
+	p.want++
+	return p.err
+}
+
+// Close ends the pack. It does not close the writer below.
+func (p *Writer) Close() error {
+	if err := p.z.Close(); err != nil && p.err == nil {
+		p.err = fmt.Errorf("write a pack: %w", err)
+	}
+	return p.err
+}

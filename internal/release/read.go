@@ -1,0 +1,191 @@
+package release
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/zeebo/blake3"
+
+	"github.com/rollcall-dev/rollcall"
+)
+
+const (
+	largeFilePointer = "version https://git-lfs.github.com/spec/"
+	maxListed        = 20 // refused paths that a message names
+	spoolFile        = 64 << 20
+)
+
+// read makes the manifest of a frozen tree out of the last one and what differs.
+func (s *Store) read(ctx context.Context, code *rollcall.Code, repo rollcall.Repository, revision rollcall.Revision, last last, note func(string)) (*rollcall.Manifest, error) {
+	changes, err := repo.Changes(ctx, last.tree, revision.Tree)
+	if err != nil {
+		return nil, err
+	}
+	changed := make(map[string]*rollcall.Entry, len(changes)) // nil: gone
+	var fresh []*rollcall.TreeEntry
+	refused := refusals{revision: revision}
+	for _, c := range changes {
+		if rollcall.MatchAny(code.Exclude, c.Path) {
+			continue
+		}
+		changed[c.Path] = nil
+		if c.New == nil {
+			continue
+		}
+		if c.New.Module {
+			if !code.Submodules {
+				refused.add(c.Path, "is a submodule; submodules: true leaves them out")
+			}
+			continue
+		}
+		if err := rollcall.CheckPath(c.Path); err != nil {
+			refused.add(c.Path, err.Error())
+			continue
+		}
+		changed[c.Path] = &rollcall.Entry{Path: c.Path, Type: c.New.Type}
+		fresh = append(fresh, c.New)
+	}
+	if err := s.hash(ctx, repo, fresh, changed, &refused, note); err != nil {
+		return nil, err
+	}
+	if err := refused.err(); err != nil {
+		return nil, err
+	}
+	m := &rollcall.Manifest{Entries: make([]rollcall.Entry, 0, len(last.manifest.Entries)+len(fresh))}
+	for i := range last.manifest.Entries {
+		if _, ok := changed[last.manifest.Entries[i].Path]; !ok {
+			m.Entries = append(m.Entries, last.manifest.Entries[i])
+		}
+	}
+	for _, e := range changed {
+		if e != nil {
+			m.Entries = append(m.Entries, *e)
+		}
+	}
+	slices.SortFunc(m.Entries, func(a, b rollcall.Entry) int { return strings.Compare(a.Path, b.Path) })
+	return m, nil
+}
+
+// hash fills in what the entries hold. Only blobs that were never seen are read.
+func (s *Store) hash(ctx context.Context, repo rollcall.Repository, fresh []*rollcall.TreeEntry, changed map[string]*rollcall.Entry, refused *refusals, note func(string)) error {
+	tx, err := s.db.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("look up blobs: %w", err)
+	}
+	defer tx.Rollback()
+	lookUp, err := tx.PrepareContext(ctx, `SELECT hash, size FROM blobs WHERE blob = ?`)
+	if err != nil {
+		return fmt.Errorf("look up blobs: %w", err)
+	}
+	defer lookUp.Close()
+	users := map[string][]*rollcall.TreeEntry{} // of a blob that must be read
+	var unread []string
+	for _, t := range fresh {
+		e := changed[t.Path]
+		if t.Type != rollcall.TypeLink {
+			var hash []byte
+			err := lookUp.QueryRowContext(ctx, t.Blob).Scan(&hash, &e.Size)
+			if err == nil && len(hash) == len(e.Hash) {
+				copy(e.Hash[:], hash)
+				continue
+			}
+			if err != nil && !errors.Is(err, sql.ErrNoRows) {
+				return fmt.Errorf("look up blobs: %w", err)
+			}
+		}
+		if users[t.Blob] == nil {
+			unread = append(unread, t.Blob)
+		}
+		users[t.Blob] = append(users[t.Blob], t)
+	}
+	if len(unread) == 0 {
+		return nil
+	}
+	note(fmt.Sprintf("reading %d new files", len(unread)))
+	insert, err := tx.PrepareContext(ctx, `INSERT OR REPLACE INTO blobs VALUES (?, ?, ?)`)
+	if err != nil {
+		return fmt.Errorf("remember blobs: %w", err)
+	}
+	defer insert.Close()
+	var buf bytes.Buffer
+	err = repo.Blobs(ctx, unread, func(i int, size int64, content io.Reader) error {
+		buf.Reset()
+		hash, err := s.hashOne(size, content, &buf)
+		if err != nil {
+			return err
+		}
+		pointer := bytes.HasPrefix(buf.Bytes(), []byte(largeFilePointer))
+		linkOnly := true
+		for _, t := range users[unread[i]] {
+			e := changed[t.Path]
+			if t.Type == rollcall.TypeLink {
+				e.Target = buf.String()
+				if err := rollcall.CheckLink(e.Path, e.Target); err != nil {
+					refused.add(e.Path, err.Error())
+				}
+				continue
+			}
+			linkOnly = false
+			e.Hash, e.Size = hash, size
+			if pointer {
+				refused.add(e.Path, "is a large-file pointer: its content is not in the repository")
+			}
+		}
+		if linkOnly || pointer {
+			return nil
+		}
+		_, err = insert.ExecContext(ctx, unread[i], hash[:], size)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+// hashOne hashes a content and keeps it for the pack. buf holds it afterwards unless
+// it is very large.
+func (s *Store) hashOne(size int64, content io.Reader, buf *bytes.Buffer) (hash rollcall.Hash, err error) {
+	h := blake3.New()
+	if size > spoolFile {
+		_, err = io.Copy(h, content)
+		h.Sum(hash[:0])
+		return hash, err
+	}
+	buf.Grow(int(size) + bytes.MinRead)
+	if _, err := buf.ReadFrom(content); err != nil {
+		return hash, err
+	}
+	h.Write(buf.Bytes())
+	h.Sum(hash[:0])
+	return hash, s.spool.add(hash, buf.Bytes())
+}
+
+// refusals gathers everything that keeps a tree from being a release.
+type refusals struct {
+	revision rollcall.Revision
+	lines    []string
+}
+
+func (r *refusals) add(path, why string) {
+	r.lines = append(r.lines, fmt.Sprintf("%s: %s", rollcall.Printable(path), rollcall.Printable(why)))
+}
+
+func (r *refusals) err() error {
+	if len(r.lines) == 0 {
+		return nil
+	}
+	slices.Sort(r.lines)
+	shown := r.lines
+	if len(shown) > maxListed {
+		shown = append(slices.Clone(shown[:maxListed]), fmt.Sprintf("and %d more", len(r.lines)-maxListed))
+	}
+	return rollcall.Errorf(rollcall.KindRefused, "the tree of %s cannot be a release:\n  %s", rollcall.ShortRevision(r.revision.ID), strings.Join(shown, "\n  ")).
+		WithHint("mend it on the branch, or leave the paths out with exclude: in rollcall.yaml")
+}

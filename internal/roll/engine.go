@@ -1,0 +1,399 @@
+package roll
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/rollcall-dev/rollcall"
+)
+
+// DefaultParallel is how many nodes are prepared at once. Preparing waits mostly for
+// the nodes' disks, so it is far more than there are processors here.
+const DefaultParallel = 128
+
+// Engine rolls. What it acts through is given; it decides nothing that the plan does not say.
+type Engine struct {
+	Record   rollcall.Record
+	Fleet    rollcall.Fleet
+	Releases rollcall.Releases
+	Probe    func(context.Context, rollcall.Probe) error // tries an HTTP or TCP probe once
+	Code     *rollcall.Code
+	Repo     rollcall.Repository
+	By       string
+	Parallel int
+	Watch    func(rollcall.Event)
+	// Stop is closed when the person wants the roll to end at the next safe point.
+	Stop <-chan struct{}
+}
+
+// run is one roll under way.
+type run struct {
+	*Engine
+	plan    *rollcall.Plan
+	state   *State
+	number  int
+	journal *journal
+	members []*member
+	begun   time.Time
+	settled bool // what is live is known to be active where it stands
+	lease   *Lease
+}
+
+// member is a node of the roll.
+type member struct {
+	rollcall.NodePlan
+	keep     *rollcall.KeepOldFiles
+	session  rollcall.Session
+	has      rollcall.NodeState
+	step     rollcall.Step
+	err      error
+	bytes    int64
+	switched bool // in this roll
+	reverted bool
+}
+
+// Run rolls a plan: what happens to a roll reads here from top to bottom. Where every
+// node has and serves the release already, nothing is written down.
+func (e *Engine) Run(ctx context.Context, plan *rollcall.Plan) (*rollcall.RollFinished, error) {
+	r := &run{Engine: e, plan: plan, begun: time.Now(), journal: &journal{watch: e.Watch}}
+	r.members = membersOf(plan)
+	defer r.hangUp()
+
+	if err := r.connect(ctx); err != nil {
+		return nil, err
+	}
+	if r.nothingToDo() {
+		return r.unchanged(), nil
+	}
+	if err := r.withinLimits(); err != nil {
+		// Before the roll has a number: there is nothing to remember of it.
+		f := r.result(rollcall.OutcomeRefused, err)
+		return f, outcomeError(f, err)
+	}
+	ctx, err := r.start(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.prepare(ctx); err != nil {
+		return r.finish(ctx, rollcall.OutcomeRefused, err)
+	}
+	if err := r.switchTiers(ctx); err != nil {
+		if r.plan.OnFailure == rollcall.FailureRollback && r.plan.Kind == rollcall.KindRoll && rollcall.KindOf(err) != rollcall.KindConflict && !errors.Is(err, errStopped) {
+			if back := r.revert(ctx, err); back != nil {
+				return r.finish(ctx, rollcall.OutcomeStopped, back)
+			}
+			return r.finish(ctx, rollcall.OutcomeRolledBack, err)
+		}
+		return r.finish(ctx, rollcall.OutcomeStopped, err)
+	}
+	r.clean(ctx)
+	if r.missed() > 0 {
+		return r.finish(ctx, rollcall.OutcomeBehind, nil)
+	}
+	return r.finish(ctx, rollcall.OutcomeDone, nil)
+}
+
+func membersOf(plan *rollcall.Plan) []*member {
+	keep := map[string]*rollcall.KeepOldFiles{}
+	for _, t := range plan.Tiers {
+		keep[t.Name] = t.Keep
+	}
+	var members []*member
+	for _, n := range plan.Nodes() {
+		members = append(members, &member{NodePlan: *n, keep: keep[n.Tier], step: rollcall.StepWaiting})
+	}
+	return members
+}
+
+// connect opens a session with every node and asks what it has. A node that can't be
+// reached is known before anything is begun.
+func (r *run) connect(ctx context.Context) error {
+	r.each(ctx, r.members, func(ctx context.Context, m *member) {
+		r.tell(m, rollcall.StepConnecting)
+		session, err := r.Fleet.Open(ctx, m.Node)
+		if err == nil {
+			m.session = session
+			m.has, err = session.Hello(ctx)
+		}
+		if err == nil && m.has.Foreign != "" {
+			err = (&rollcall.Error{
+				Kind: rollcall.KindRefused, Node: m.Node.Name,
+				Err: fmt.Errorf("%s holds something that Rollcall did not put there: %s", m.Node.Folder, rollcall.Printable(m.has.Foreign)),
+			}).WithHint("roll into a folder that is empty or does not exist yet, or move away what is there")
+		}
+		if token := m.has.Token; err == nil && token.Record != "" && token.Record != r.Record.ID() {
+			err = (&rollcall.Error{
+				Kind: rollcall.KindRefused, Node: m.Node.Name,
+				Err: fmt.Errorf("it belongs to another record (%s), and this one is %s", rollcall.Printable(token.Record), r.Record.ID()),
+			}).WithHint("another controller rolls it; if that one is gone for good: rollcall adopt %s", r.plan.Environment)
+		}
+		if err != nil {
+			r.drop(m, err)
+		}
+	})
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	for _, m := range r.members {
+		// What the node's operator or another controller must settle is no fault that a
+		// limit could allow for.
+		if m.err != nil && rollcall.KindOf(m.err) == rollcall.KindRefused {
+			return m.err
+		}
+	}
+	return nil
+}
+
+// nothingToDo tells whether all nodes stand where they should and the record says so.
+func (r *run) nothingToDo() bool {
+	live := r.plan.From
+	for _, m := range r.members {
+		if m.err != nil || m.has.Current != r.plan.Release {
+			return false
+		}
+	}
+	same := live.Release == r.plan.Release && live.Revision.ID == r.plan.Revision.ID
+	return r.plan.Partial != "" && live.Release == r.plan.Release || same && !interrupted(r.plan)
+}
+
+func interrupted(plan *rollcall.Plan) bool {
+	return slices.ContainsFunc(plan.Warnings, func(w rollcall.Warning) bool { return w.ID == "interrupted" })
+}
+
+func (r *run) unchanged() *rollcall.RollFinished {
+	f := r.result(rollcall.OutcomeDone, nil)
+	f.Unchanged, f.Roll = true, r.plan.From.Roll
+	f.Nodes = rollcall.NodeCounts{OK: len(r.members)}
+	if r.Watch != nil {
+		r.journal.tell(rollcall.NewEvent(rollcall.EventRollFinished, f))
+	}
+	return f
+}
+
+// start takes the lease and writes the plan down.
+func (r *run) start(ctx context.Context) (context.Context, error) {
+	ctx, lease, state, err := Take(ctx, r.Record, r.plan.Environment, r.By, string(r.plan.Kind)+" "+r.plan.Environment)
+	if err != nil {
+		return ctx, err
+	}
+	r.lease, r.state, r.number = lease, state, state.Rolls+1
+	if state.Live.Release != r.plan.From.Release || state.Live.Revision.ID != r.plan.From.Revision.ID {
+		lease.Release(ctx, state.Seq)
+		return ctx, rollcall.Errorf(rollcall.KindConflict, "%s was rolled by somebody else since this plan was made", r.plan.Environment).
+			WithHint("plan again")
+	}
+	r.settled = state.Live.Release == r.plan.Release && state.Interrupted == nil
+	r.journal.record, r.journal.stream = r.Record, rollcall.RollStream(r.plan.Environment, r.number)
+	started := rollcall.RollStarted{
+		Environment: r.plan.Environment, Roll: r.number, Kind: r.plan.Kind, By: r.By, Plan: r.plan.ID,
+		From: r.plan.From.Release, To: r.plan.Release, Revision: r.plan.Revision, Partial: r.plan.Partial,
+	}
+	if err := r.journal.add(ctx, rollcall.NewEvent(rollcall.EventRollPlanned, r.plan)); err != nil {
+		lease.Release(ctx, state.Seq)
+		return ctx, err
+	}
+	event := rollcall.NewEvent(rollcall.EventRollStarted, started)
+	seq, err := r.Record.Append(ctx, rollcall.EnvironmentStream(r.plan.Environment), state.Seq, event)
+	if err != nil {
+		lease.stop(nil)
+		return ctx, err
+	}
+	r.state.Seq = seq
+	r.journal.tell(event)
+	for _, m := range r.members {
+		if m.session != nil {
+			m.session.Claim(lease.Token())
+		}
+	}
+	return ctx, nil
+}
+
+// finish writes down how the roll ended, with a hold where it was rolled back, and
+// gives the lease back: all in one append.
+func (r *run) finish(ctx context.Context, outcome rollcall.Outcome, cause error) (*rollcall.RollFinished, error) {
+	f := r.result(outcome, cause)
+	event := rollcall.NewEvent(rollcall.EventRollFinished, f)
+	events := []rollcall.Event{event}
+	if hold := r.hold(outcome, cause); hold != nil {
+		events = append(events, rollcall.NewEvent(rollcall.EventHoldSet, hold))
+	} else if r.state.Hold != nil && r.plan.Partial == "" && (outcome == rollcall.OutcomeDone || outcome == rollcall.OutcomeBehind) {
+		// It was rolled although there was a hold: the risk was accepted, and is gone.
+		events = append(events, rollcall.NewEvent(rollcall.EventHoldLifted, rollcall.Hold{By: r.By, Why: fmt.Sprintf("roll %d", r.number)}))
+	}
+	if rollcall.KindOf(cause) == rollcall.KindConflict {
+		r.lease.stop(nil) // taken over: the one who did writes on
+		return f, cause
+	}
+	if err := r.lease.Release(ctx, r.state.Seq, events...); err != nil {
+		return f, err
+	}
+	r.journal.tell(event)
+	return f, outcomeError(f, cause)
+}
+
+func (r *run) hold(outcome rollcall.Outcome, cause error) *rollcall.Hold {
+	h := &rollcall.Hold{By: r.By, Roll: r.number, Revision: r.plan.Revision.ID, Release: r.plan.Release}
+	switch {
+	case outcome == rollcall.OutcomeRolledBack && r.plan.Partial == "":
+		h.Why = fmt.Sprintf("roll %d failed and was rolled back: %v", r.number, cause)
+	case r.plan.Kind == rollcall.KindRollback && r.plan.Partial == "" && (outcome == rollcall.OutcomeDone || outcome == rollcall.OutcomeBehind):
+		h.Revision, h.Release = r.plan.From.Revision.ID, r.plan.From.Release
+		h.Why = fmt.Sprintf("rolled back from %s; the branch still has it", rollcall.ShortRevision(h.Revision))
+	default:
+		return nil
+	}
+	return h
+}
+
+func (r *run) result(outcome rollcall.Outcome, cause error) *rollcall.RollFinished {
+	f := &rollcall.RollFinished{
+		Outcome: outcome, Environment: r.plan.Environment, Roll: r.number, Kind: r.plan.Kind, By: r.By,
+		From: r.plan.From.Release, To: r.plan.Release, Revision: r.plan.Revision, Partial: r.plan.Partial,
+		Seconds: float64(time.Since(r.begun).Milliseconds()) / 1000,
+	}
+	if cause != nil {
+		f.Why, f.Hint = cause.Error(), rollcall.HintOf(cause)
+	}
+	f.Nodes.Skipped = len(r.plan.Held)
+	for _, m := range r.members {
+		f.BytesSent += m.bytes
+		switch m.step {
+		case rollcall.StepOK:
+			f.Nodes.OK++
+		case rollcall.StepUnreachable:
+			f.Nodes.Unreachable++
+		case rollcall.StepBroken:
+			f.Nodes.Broken++
+		case rollcall.StepFailed:
+			f.Nodes.Failed++
+		case rollcall.StepReverted:
+			if m.err != nil {
+				f.Nodes.Failed++
+			} else {
+				f.Nodes.Skipped++
+			}
+		default:
+			f.Nodes.Skipped++
+		}
+	}
+	return f
+}
+
+func outcomeError(f *rollcall.RollFinished, cause error) error {
+	switch f.Outcome {
+	case rollcall.OutcomeDone:
+		return nil
+	case rollcall.OutcomeBehind:
+		return rollcall.Errorf(rollcall.KindBehind, "rolled, but %d nodes were left behind", f.Nodes.Unreachable+f.Nodes.Broken+f.Nodes.Failed+f.Nodes.Skipped).
+			WithHint("roll again when they are back")
+	case rollcall.OutcomeRolledBack:
+		return &rollcall.Error{
+			Kind: rollcall.KindRolledBack, Op: "rolled back", Err: cause,
+			Hint: fmt.Sprintf("%s is on hold: mend it on the branch, then rollcall roll %s --accept-risk=rolled-back", f.Environment, f.Environment),
+		}
+	case rollcall.OutcomeRefused:
+		// It keeps the cause's kind: nothing was switched.
+		e := &rollcall.Error{Kind: rollcall.KindOf(cause), Op: "nothing was switched", Err: cause}
+		e.Hint = rollcall.HintOf(cause)
+		return e
+	default:
+		e := &rollcall.Error{Kind: rollcall.KindStopped, Op: "stopped part way", Err: cause, Hint: rollcall.HintOf(cause)}
+		if e.Hint == "" {
+			e.Hint = fmt.Sprintf("rollcall roll %s goes on, rollcall rollback %s goes back", f.Environment, f.Environment)
+		}
+		return e
+	}
+}
+
+// each does something with nodes at once, at most Parallel.
+func (r *run) each(ctx context.Context, members []*member, do func(context.Context, *member)) {
+	limit := r.Parallel
+	if limit <= 0 {
+		limit = DefaultParallel
+	}
+	var group errgroup.Group
+	group.SetLimit(limit)
+	for _, m := range members {
+		group.Go(func() error { do(ctx, m); return nil })
+	}
+	group.Wait()
+}
+
+func (r *run) hangUp() {
+	var wait sync.WaitGroup
+	for _, m := range r.members {
+		if m.session != nil {
+			wait.Go(func() { m.session.Close() })
+		}
+	}
+	wait.Wait()
+}
+
+// drop notes why a node is not taking part.
+func (r *run) drop(m *member, err error) {
+	m.err = err
+	switch rollcall.KindOf(err) {
+	case rollcall.KindUnreachable:
+		m.step = rollcall.StepUnreachable
+	case rollcall.KindFailed:
+		m.step = rollcall.StepFailed
+	default:
+		m.step = rollcall.StepBroken
+	}
+	r.tell(m, m.step)
+}
+
+// stepEvent says where a node is.
+func (r *run) stepEvent(m *member, step rollcall.Step) rollcall.Event {
+	s := rollcall.NodeStep{
+		Environment: r.plan.Environment, Roll: r.number, Node: m.Node.Name, Tier: m.Tier, Step: step,
+		From: m.has.Current, Release: r.plan.Release, Bytes: m.bytes,
+	}
+	if m.err != nil {
+		text, hint := m.err.Error(), rollcall.HintOf(m.err)
+		s.Message, s.Hint = strings.TrimPrefix(text, m.Node.Name+": "), hint
+	}
+	return rollcall.NewEvent(rollcall.EventNodePrefix+string(step), s)
+}
+
+// tell shows a step that is no history.
+func (r *run) tell(m *member, step rollcall.Step) { r.journal.tell(r.stepEvent(m, step)) }
+
+// note writes a step down.
+func (r *run) note(ctx context.Context, step rollcall.Step, members ...*member) error {
+	events := make([]rollcall.Event, len(members))
+	for i, m := range members {
+		m.step = step
+		events[i] = r.stepEvent(m, step)
+	}
+	return r.journal.add(ctx, events...)
+}
+
+// missed counts the nodes that this roll should have brought to the release and did not.
+func (r *run) missed() int {
+	n := len(r.plan.Held)
+	for _, m := range r.members {
+		if m.step != rollcall.StepOK {
+			n++
+		}
+	}
+	return n
+}
+
+var errStopped = rollcall.Errorf(rollcall.KindStopped, "stopped by you")
+
+func (r *run) stopped() bool {
+	select {
+	case <-r.Stop:
+		return true
+	default:
+		return false
+	}
+}

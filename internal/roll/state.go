@@ -1,0 +1,115 @@
+package roll
+
+import (
+	"context"
+
+	"github.com/rollcall-dev/rollcall"
+)
+
+// State is what the record says of an environment.
+type State struct {
+	Seq         int64                 // of the last event
+	Live        rollcall.Live         // zero: nothing yet
+	Before      []rollcall.Live       // what was live earlier and can be gone back to, the newest last
+	Rolls       int                   // how many began
+	Running     *rollcall.RollStarted // began and did not finish
+	Interrupted *rollcall.RollStarted // the last roll, where its controller died
+	Hold        *rollcall.Hold
+	Lease       *rollcall.Lease
+	Last        *rollcall.RollFinished
+}
+
+// ReadState reads an environment's stream. There are about four short events a roll in
+// it; what happened on the nodes stands in the rolls' own streams.
+func ReadState(ctx context.Context, record rollcall.Record, environment string) (*State, error) {
+	events, err := record.Read(ctx, rollcall.EnvironmentStream(environment), 0)
+	if err != nil {
+		return nil, err
+	}
+	s := &State{}
+	for _, e := range events {
+		if err := s.apply(e); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+func (s *State) apply(e rollcall.Event) error {
+	s.Seq = e.Seq
+	switch e.Type {
+	case rollcall.EventLeaseTaken:
+		lease := &rollcall.Lease{}
+		if err := e.Decode(lease); err != nil {
+			return err
+		}
+		lease.Seq, lease.At = e.Seq, e.At
+		s.Lease = lease
+	case rollcall.EventLeaseReleased:
+		s.Lease = nil
+	case rollcall.EventRollStarted:
+		started := &rollcall.RollStarted{}
+		if err := e.Decode(started); err != nil {
+			return err
+		}
+		started.At = e.At
+		s.Running, s.Interrupted = started, nil
+		s.Rolls = started.Roll
+	case rollcall.EventRollInterrupted:
+		s.Interrupted, s.Running = s.Running, nil
+	case rollcall.EventRollFinished:
+		finished := &rollcall.RollFinished{}
+		if err := e.Decode(finished); err != nil {
+			return err
+		}
+		s.Running, s.Last = nil, finished
+		s.finish(e, finished)
+	case rollcall.EventHoldSet:
+		hold := &rollcall.Hold{}
+		if err := e.Decode(hold); err != nil {
+			return err
+		}
+		hold.At = e.At
+		s.Hold = hold
+	case rollcall.EventHoldLifted:
+		s.Hold = nil
+	}
+	return nil
+}
+
+// finish moves what is live. A part of an environment does not, and neither does a
+// roll that did not come through.
+func (s *State) finish(e rollcall.Event, f *rollcall.RollFinished) {
+	if f.Outcome != rollcall.OutcomeDone && f.Outcome != rollcall.OutcomeBehind || f.Partial != "" {
+		return
+	}
+	now := rollcall.Live{Release: f.To, Revision: f.Revision, Roll: f.Roll, At: e.At, By: f.By}
+	if f.Kind == rollcall.KindRollback {
+		for i := len(s.Before) - 1; i >= 0; i-- {
+			if s.Before[i].Release == f.To && s.Before[i].Revision.ID == f.Revision.ID {
+				s.Before = s.Before[:i]
+				s.Live = now
+				return
+			}
+		}
+	}
+	if s.Live.Release != "" {
+		s.Before = append(s.Before, s.Live)
+	}
+	s.Live = now
+}
+
+// ReadHold tells whether a stream's last hold still stands.
+func ReadHold(ctx context.Context, record rollcall.Record, stream string) (*rollcall.Hold, int64, error) {
+	events, err := record.Read(ctx, stream, 0)
+	if err != nil {
+		return nil, 0, err
+	}
+	s := &State{}
+	for _, e := range events {
+		if err := s.apply(e); err != nil {
+			return nil, 0, err
+		}
+	}
+	return s.Hold, s.Seq, nil
+}

@@ -1,0 +1,93 @@
+package git
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/rollcall-dev/rollcall"
+)
+
+// fetchLimit bounds a fetch, the first one of a large repository included.
+const fetchLimit = 30 * time.Minute
+
+// fetch brings the mirror up to date, and makes it where there is none. A process that
+// dies in the middle leaves a mirror that the next fetch completes.
+func (r *Repository) fetch(ctx context.Context, address string, note func(string)) error {
+	if err := os.MkdirAll(filepath.Dir(r.dir), 0o700); err != nil {
+		return fmt.Errorf("make the mirror's folder: %w", err)
+	}
+	unlock, err := lock(ctx, r.dir+".lock")
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if _, err := os.Stat(filepath.Join(r.dir, "HEAD")); err != nil {
+		note("copying " + address)
+		if err := r.create(ctx); err != nil {
+			return err
+		}
+	} else {
+		note("fetching " + address)
+	}
+	ctx, cancel := context.WithTimeout(ctx, fetchLimit)
+	defer cancel()
+	var complaint bytes.Buffer
+	c := r.command(ctx, "fetch", "--quiet", "--prune", "--no-auto-gc", "--no-write-fetch-head",
+		"--no-recurse-submodules", "--end-of-options", address, "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
+	c.Stderr = &complaint
+	if err := c.Run(); err != nil {
+		e := rollcall.Errorf(rollcall.KindInternal, "fetch %s: %w", address, commandError(ctx, "fetch", err, complaint.String()))
+		switch text := complaint.String(); {
+		case strings.Contains(text, "Host key verification failed"):
+			e.Hint = "the repository's host key is not known or has changed; compare its fingerprint, then add it to ~/.ssh/known_hosts"
+		case strings.Contains(text, "Permission denied"):
+			e.Hint = "load the key that may read the repository into your agent: ssh-add"
+		case strings.Contains(text, "does not appear to be a git repository"), strings.Contains(text, "not found"):
+			e.Hint = "look at the code's git: key in rollcall.yaml"
+		}
+		return e
+	}
+	return nil
+}
+
+func (r *Repository) create(ctx context.Context) error {
+	tmp, err := os.MkdirTemp(filepath.Dir(r.dir), ".new-")
+	if err != nil {
+		return fmt.Errorf("make the mirror: %w", err)
+	}
+	defer os.RemoveAll(tmp)
+	made := &Repository{dir: tmp}
+	if _, err := made.git(ctx, "init", "--quiet", "--bare", "--template="); err != nil {
+		return fmt.Errorf("make the mirror: %w", err)
+	}
+	if err := os.Rename(tmp, r.dir); err != nil {
+		return fmt.Errorf("make the mirror: %w", err)
+	}
+	return nil
+}
+
+// lock waits for other processes that fetch the same mirror. The kernel drops the lock
+// of a process that dies.
+func lock(ctx context.Context, path string) (unlock func(), err error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|syscall.O_CLOEXEC, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock the mirror: %w", err)
+	}
+	for {
+		if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err == nil {
+			return func() { f.Close() }, nil
+		}
+		select {
+		case <-ctx.Done():
+			f.Close()
+			return nil, fmt.Errorf("wait for another fetch: %w", ctx.Err())
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}

@@ -1,0 +1,161 @@
+package view
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/rollcall-dev/rollcall"
+)
+
+// Log shows rolls, the newest first, each with what it brought.
+func (p *Printer) Log(entries []rollcall.LogEntry) error {
+	for i, e := range entries {
+		if p.JSON {
+			if err := p.Object(e); err != nil {
+				return err
+			}
+			continue
+		}
+		if i > 0 {
+			p.Line("")
+		}
+		p.Line("%s", cut(fmt.Sprintf("%s  %s  %s by %s, %s → %s%s", p.style.bold(fmt.Sprintf("%s/%d", e.Environment, e.Roll)), when(e.At),
+			p.outcomeOf(e), e.By, releaseName(e.From), e.To.Short(), sent(e)), p.Columns))
+		if e.Partial != "" {
+			p.Line("  only %s", e.Partial)
+		}
+		if e.Why != "" && e.Outcome != rollcall.OutcomeDone {
+			p.Line("  %s", cut(p.style.red("why: ")+rollcall.Printable(e.Why), p.Columns-2))
+		}
+		t := table{indent: "  ", columns: p.Columns}
+		for _, c := range e.Changesets {
+			t.add(p.style.green("+"), c.Short(), c.Author, ticketsOf(c), c.Subject)
+		}
+		for _, c := range e.Leaving {
+			t.add(p.style.red("-"), c.Short(), c.Author, ticketsOf(c), c.Subject)
+		}
+		t.print(p.Out)
+	}
+	if len(entries) == 0 {
+		p.Note("no rolls yet")
+	}
+	return nil
+}
+
+func sent(e rollcall.LogEntry) string {
+	if e.Outcome == "" || e.Outcome == "interrupted" {
+		return ""
+	}
+	return fmt.Sprintf(", %s, %s", secondsOf(e.Seconds), sizeOf(e.BytesSent))
+}
+
+func (p *Printer) outcomeOf(e rollcall.LogEntry) string {
+	verb := "rolled"
+	if e.Kind == rollcall.KindRollback {
+		verb = "rolled back"
+	}
+	switch e.Outcome {
+	case rollcall.OutcomeDone:
+		return p.style.green(verb)
+	case rollcall.OutcomeBehind:
+		return p.style.yellow(verb + " with nodes left behind")
+	case rollcall.OutcomeRolledBack:
+		return p.style.red("failed and taken back, tried")
+	case "":
+		return p.style.bold("rolling")
+	case "interrupted":
+		return p.style.red("interrupted, tried")
+	default:
+		return p.style.red(string(e.Outcome) + ", tried")
+	}
+}
+
+// Node shows one node; the header comes first with Nodes.
+func (p *Printer) Nodes(nodes []rollcall.NodeStatus) {
+	t := table{columns: p.Columns}
+	t.add(p.style.dim("environment"), p.style.dim("tier"), p.style.dim("node"), p.style.dim("release"), p.style.dim("state"))
+	for _, n := range nodes {
+		t.add(n.Environment, n.Tier, n.Name, releaseName(n.Release), p.nodeState(n))
+	}
+	t.print(p.Out)
+	for _, n := range nodes {
+		if n.Problem != "" {
+			p.Note("%s %s", p.errStyle().red("✗"), rollcall.PrintableLines(n.Problem))
+			if n.Hint != "" {
+				p.Note("  %s %s", p.errStyle().dim("hint:"), rollcall.PrintableLines(n.Hint))
+			}
+		}
+	}
+}
+
+func (p *Printer) nodeState(n rollcall.NodeStatus) string {
+	var parts []string
+	if n.Problem != "" {
+		parts = append(parts, p.style.red("not reached"))
+	}
+	if n.Behind {
+		parts = append(parts, p.style.yellow("behind"))
+	}
+	if n.Hold != nil {
+		parts = append(parts, p.style.yellow("on hold by "+n.Hold.By+": "+n.Hold.Why))
+	}
+	if len(parts) == 0 {
+		return p.style.green("ok")
+	}
+	return strings.Join(parts, ", ")
+}
+
+// Status shows where environments stand.
+func (p *Printer) Status(all []rollcall.EnvironmentStatus) error {
+	for _, s := range all {
+		if p.JSON {
+			if err := p.Object(s); err != nil {
+				return err
+			}
+			continue
+		}
+		live := "nothing is live"
+		if s.Release != "" {
+			live = fmt.Sprintf("%s (%s) since %s by %s, roll %d", s.Release.Short(), rollcall.ShortRevision(s.Revision), when(s.Since), s.By, s.Roll)
+		}
+		p.Line("%s", cut(fmt.Sprintf("%s  %s, %s", p.style.bold(s.Environment), live, plural(s.Nodes, "node")), p.Columns))
+		if s.Rolling != nil {
+			p.Line("  rolling: %s/%d by %s on %s", s.Environment, *s.Rolling, s.Lease.By, s.Lease.Host)
+		}
+		if s.Interrupted != nil {
+			p.Line("  %s", p.style.red(fmt.Sprintf("interrupted: %s/%d; rollcall roll %s goes on", s.Environment, *s.Interrupted, s.Environment)))
+		}
+		if s.Hold != nil {
+			p.Line("  %s", cut(p.style.yellow(fmt.Sprintf("on hold since %s by %s: %s", when(s.Hold.At), s.Hold.By, s.Hold.Why)), p.Columns-2))
+		}
+		if len(s.Behind) > 0 {
+			p.Line("  %s", cut(p.style.yellow("behind: "+strings.Join(s.Behind, " ")), p.Columns-2))
+		}
+	}
+	return nil
+}
+
+// Where shows where a changeset is live.
+func (p *Printer) Where(places []rollcall.Place) error {
+	for _, w := range places {
+		if p.JSON {
+			if err := p.Object(w); err != nil {
+				return err
+			}
+			continue
+		}
+		c := w.Changeset
+		state := p.style.yellow("not live")
+		if w.Live {
+			state = fmt.Sprintf("%s since %s, roll %d by %s", p.style.green("live"), when(w.Since), w.Roll, w.By)
+		}
+		p.Line("%s", cut(fmt.Sprintf("%s  %s %s, %s: %s", p.style.bold(w.Environment), c.Short(), c.Author, c.Subject, state), p.Columns))
+		if len(w.Nodes) > 0 {
+			p.Line("  on %s", strings.Join(w.Nodes, " "))
+		}
+		if len(w.Missing) > 0 {
+			p.Line("  not on %s", strings.Join(w.Missing, " "))
+		}
+	}
+	return nil
+}

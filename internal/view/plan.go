@@ -1,0 +1,167 @@
+package view
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/rollcall-dev/rollcall"
+)
+
+// maxShown is how many changesets or nodes a plan lists before it only counts the rest.
+const maxShown = 15
+
+// Plan shows what a roll will do.
+func (p *Printer) Plan(plan *rollcall.Plan) error {
+	if p.JSON {
+		return p.Object(plan)
+	}
+	s := p.style
+	verb := "roll"
+	if plan.Kind == rollcall.KindRollback {
+		verb = "roll back"
+	}
+	title := fmt.Sprintf("%s %s: %s → %s", verb, s.bold(plan.Environment), releaseName(plan.From.Release), s.bold(plan.Release.Short()))
+	if plan.Partial != "" {
+		title += " (" + plan.Partial + " only)"
+	}
+	p.Line("%s", cut(title, p.Columns))
+	p.Line("%s", cut(fmt.Sprintf("  %s at %s %s", plan.Code, rollcall.ShortRevision(plan.Revision.ID), s.dim(plan.Revision.Subject)), p.Columns))
+	switch f := plan.Files; {
+	case plan.From.Release == plan.Release:
+		p.Line("  the same files are live already")
+	case plan.From.Release == "":
+		p.Line("  %s, %s: the first release", plural(f.Total, "file"), sizeOf(f.Bytes))
+	default:
+		p.Line("  %d files changed, %d added, %d removed (%s of new content)", f.Changed, f.Added, f.Removed, sizeOf(f.Bytes))
+	}
+	p.changesets("comes live", plan.Coming)
+	p.changesets("stops being live", plan.Going)
+	p.order(plan)
+	for _, w := range plan.Warnings {
+		p.Line("%s", cut(s.yellow("! ")+w.Text, p.Columns))
+	}
+	p.Line("plan %s", plan.ID)
+	return nil
+}
+
+func (p *Printer) changesets(title string, list []rollcall.Changeset) {
+	if len(list) == 0 {
+		return
+	}
+	p.Line("%s: %s", plural(len(list), "changeset"), title)
+	t := table{indent: "  ", columns: p.Columns}
+	for i, c := range list {
+		if i == maxShown {
+			t.add(fmt.Sprintf("and %d more", len(list)-maxShown))
+			break
+		}
+		t.add(c.Short(), c.Author, ticketsOf(c), c.Subject)
+	}
+	t.print(p.Out)
+}
+
+func ticketsOf(c rollcall.Changeset) string {
+	names := make([]string, len(c.Tickets))
+	for i, ticket := range c.Tickets {
+		names[i] = ticket
+		if strings.Trim(ticket, "0123456789") == "" {
+			names[i] = "#" + ticket
+		}
+	}
+	return strings.Join(names, " ")
+}
+
+func (p *Printer) order(plan *rollcall.Plan) {
+	p.Line("in this order:")
+	t := table{indent: "  ", columns: p.Columns}
+	for _, tier := range plan.Tiers {
+		for i, batch := range tier.Batches {
+			if i == maxShown {
+				t.add("", fmt.Sprintf("and %d more batches", len(tier.Batches)-maxShown))
+				break
+			}
+			name := tier.Name
+			if i > 0 {
+				name = ""
+			}
+			t.add(name, nodeNames(batch), p.style.dim(after(batch[0])))
+		}
+	}
+	t.print(p.Out)
+	for _, held := range plan.Held {
+		p.Line("  %s", cut(p.style.yellow(fmt.Sprintf("%s is on hold by %s: %s", held.Name, held.Hold.By, held.Hold.Why)), p.Columns-2))
+	}
+}
+
+func nodeNames(batch []rollcall.NodePlan) string {
+	var names []string
+	for i, n := range batch {
+		if i == 8 {
+			names = append(names, fmt.Sprintf("and %d more", len(batch)-8))
+			break
+		}
+		names = append(names, n.Node.Name)
+	}
+	return strings.Join(names, " ")
+}
+
+// after tells what follows the switch of a node.
+func after(n rollcall.NodePlan) string {
+	var parts []string
+	if len(n.Activate) > 0 {
+		parts = append(parts, "activate")
+	}
+	if len(n.Verify) > 0 {
+		parts = append(parts, "verify")
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return "then " + strings.Join(parts, ", ")
+}
+
+// Diff shows what would change, file by file.
+func (p *Printer) Diff(d *rollcall.Diff) error {
+	for _, c := range d.Files {
+		kind, letter := "changed", p.style.yellow("M")
+		switch {
+		case c.Old == nil:
+			kind, letter = "added", p.style.green("A")
+		case c.New == nil:
+			kind, letter = "removed", p.style.red("D")
+		case c.Old.SameContent(c.New):
+			kind, letter = "mode", p.style.yellow("m")
+		}
+		if !p.JSON {
+			p.Line("%s %s%s", letter, rollcall.Printable(c.Path), p.style.dim(sizes(c)))
+			continue
+		}
+		var old, new int64
+		if c.Old != nil {
+			old = c.Old.Size
+		}
+		if c.New != nil {
+			new = c.New.Size
+		}
+		err := p.Object(struct {
+			Path    string `json:"path"`
+			Change  string `json:"change"`
+			OldSize int64  `json:"old_size"`
+			NewSize int64  `json:"new_size"`
+		}{c.Path, kind, old, new})
+		if err != nil {
+			return err
+		}
+	}
+	if len(d.Files) == 0 {
+		p.Note("nothing would change: %s has %s", d.Environment, d.To.Short())
+	}
+	return nil
+}
+
+func sizes(c rollcall.FileChange) string {
+	if c.Old == nil || c.New == nil || c.Old.Size == c.New.Size {
+		return ""
+	}
+	return fmt.Sprintf("  %s → %s", sizeOf(c.Old.Size), sizeOf(c.New.Size))
+}

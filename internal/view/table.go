@@ -1,0 +1,41 @@
+package view
+
+import (
+	"fmt"
+	"io"
+	"strings"
+)
+
+// table prints rows in columns, without lines between them. The last column is cut
+// where the terminal ends.
+type table struct {
+	rows    [][]string
+	indent  string
+	columns int
+}
+
+func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
+
+func (t *table) print(w io.Writer) {
+	var widths []int
+	for _, row := range t.rows {
+		for i, cell := range row {
+			if i == len(widths) {
+				widths = append(widths, 0)
+			}
+			widths[i] = max(widths[i], width(cell))
+		}
+	}
+	for _, row := range t.rows {
+		var b strings.Builder
+		b.WriteString(t.indent)
+		for i, cell := range row {
+			if i == len(row)-1 {
+				b.WriteString(cell)
+			} else {
+				b.WriteString(pad(cell, widths[i]+2))
+			}
+		}
+		fmt.Fprintln(w, cut(strings.TrimRight(b.String(), " "), t.columns))
+	}
+}

@@ -1,0 +1,39 @@
+package rollcall
+
+import (
+	"net"
+	"strconv"
+)
+
+// Node is one server of an environment.
+type Node struct {
+	Name    string            `json:"name"`
+	Address string            `json:"address"`        // a host name or IP address
+	Port    int               `json:"port,omitempty"` // of sshd; 0: 22, or what the person's ssh configuration says
+	User    string            `json:"user,omitempty"`
+	Folder  string            `json:"folder"` // `to`, expanded
+	Vars    map[string]string `json:"-"`
+}
+
+// Variables are what {name} in the site's texts can stand for on this node.
+func (n Node) Variables() map[string]string {
+	vars := make(map[string]string, len(n.Vars)+3)
+	for name, value := range n.Vars {
+		vars[name] = value
+	}
+	vars["name"] = n.Name
+	vars["address"] = n.Address
+	vars["port"] = strconv.Itoa(n.SSHPort())
+	return vars
+}
+
+// SSHPort is the port with the default filled in.
+func (n Node) SSHPort() int {
+	if n.Port == 0 {
+		return 22
+	}
+	return n.Port
+}
+
+// HostPort is the address to dial.
+func (n Node) HostPort() string { return net.JoinHostPort(n.Address, strconv.Itoa(n.SSHPort())) }

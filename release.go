@@ -1,0 +1,357 @@
+package rollcall
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+	"sort"
+	"strings"
+)
+
+// Hash is a BLAKE3-256 of a file's content.
+type Hash [32]byte
+
+func (h Hash) String() string { return hex.EncodeToString(h[:]) }
+
+// ReleaseID names a release: the BLAKE3-256 of its manifest's name part in hex, so
+// the same files have the same name everywhere.
+type ReleaseID string
+
+// Short is the id as people read it.
+func (id ReleaseID) Short() string {
+	if len(id) > 12 {
+		return string(id[:12])
+	}
+	return string(id)
+}
+
+// Valid tells whether id has the form of a release's name. It is asked before an id
+// from a node, a person or a file comes near a path.
+func (id ReleaseID) Valid() bool {
+	if len(id) != 64 {
+		return false
+	}
+	for _, c := range []byte(id) {
+		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return true
+}
+
+// EntryType is what a path of a release is.
+type EntryType byte
+
+// The types of entries. A folder is listed only where it is empty.
+const (
+	TypeFile       EntryType = 'f'
+	TypeExecutable EntryType = 'x'
+	TypeLink       EntryType = 'l'
+	TypeFolder     EntryType = 'd'
+)
+
+// Entry is one path of a release.
+type Entry struct {
+	Path   string // slash-separated, relative, clean
+	Type   EntryType
+	Size   int64  // bytes of a file
+	Hash   Hash   // of a file's content
+	Target string // of a link
+	Mtime  int64  // seconds since 1970; not part of the name
+}
+
+// IsFile tells whether the entry has content.
+func (e *Entry) IsFile() bool { return e.Type == TypeFile || e.Type == TypeExecutable }
+
+// SameContent tells whether two entries hold the same bytes, whatever their modes.
+func (e *Entry) SameContent(o *Entry) bool {
+	return e.IsFile() && o.IsFile() && e.Hash == o.Hash && e.Size == o.Size
+}
+
+// Same tells whether two entries are alike in everything that makes a release's name.
+func (e *Entry) Same(o *Entry) bool {
+	return e.Type == o.Type && e.Size == o.Size && e.Hash == o.Hash && e.Target == o.Target
+}
+
+// Manifest lists every path of a release, sorted by the bytes of the path.
+type Manifest struct {
+	Entries []Entry
+}
+
+// Find returns the entry of a path, or nil.
+func (m *Manifest) Find(p string) *Entry {
+	i, ok := sort.Find(len(m.Entries), func(i int) int { return strings.Compare(p, m.Entries[i].Path) })
+	if !ok {
+		return nil
+	}
+	return &m.Entries[i]
+}
+
+// Size is the bytes of all files together.
+func (m *Manifest) Size() int64 {
+	var total int64
+	for i := range m.Entries {
+		total += m.Entries[i].Size
+	}
+	return total
+}
+
+const manifestNamePrefix = "rollcall manifest 1\n"
+
+// AppendName appends the bytes whose hash is the release's id.
+func (m *Manifest) AppendName(b []byte) []byte {
+	b = append(b, manifestNamePrefix...)
+	for i := range m.Entries {
+		b = m.Entries[i].appendName(b)
+	}
+	return b
+}
+
+func (e *Entry) appendName(b []byte) []byte {
+	b = append(b, byte(e.Type))
+	b = appendText(b, e.Path)
+	switch e.Type {
+	case TypeFile, TypeExecutable:
+		b = binary.AppendUvarint(b, uint64(e.Size))
+		b = append(b, e.Hash[:]...)
+	case TypeLink:
+		b = appendText(b, e.Target)
+	}
+	return b
+}
+
+// AppendEntry appends the stored form of an entry: its name part and its mtime.
+func AppendEntry(b []byte, e *Entry) []byte {
+	return binary.AppendVarint(e.appendName(b), e.Mtime)
+}
+
+const manifestFilePrefix = "rollcall manifest file 1\n"
+
+// AppendBinary appends the stored form of the manifest (version 1).
+func (m *Manifest) AppendBinary(b []byte) ([]byte, error) {
+	b = slices.Grow(b, len(m.Entries)*100)
+	b = append(b, manifestFilePrefix...)
+	b = binary.AppendUvarint(b, uint64(len(m.Entries)))
+	for i := range m.Entries {
+		b = AppendEntry(b, &m.Entries[i])
+	}
+	return b, nil
+}
+
+// ParseManifest reads the stored form. Every path is checked: what comes from disk
+// or from a node is not trusted to stay beneath its folder.
+func ParseManifest(b []byte) (*Manifest, error) {
+	rest, ok := strings.CutPrefix(string(b), manifestFilePrefix)
+	if !ok {
+		return nil, fmt.Errorf("not a manifest of version 1")
+	}
+	r := &entryReader{text: rest}
+	count := r.uvarint()
+	if r.err == nil && count > uint64(len(rest)) {
+		return nil, fmt.Errorf("manifest: %d entries in %d bytes", count, len(rest))
+	}
+	m := &Manifest{Entries: make([]Entry, 0, count)}
+	for range count {
+		e := r.entry()
+		if r.err != nil {
+			return nil, r.err
+		}
+		m.Entries = append(m.Entries, e)
+	}
+	if r.text != "" {
+		return nil, fmt.Errorf("manifest: %d bytes too many", len(r.text))
+	}
+	return m, m.Check()
+}
+
+// ParseEntries reads entries written by AppendEntry, until the bytes end.
+func ParseEntries(b []byte) ([]Entry, error) {
+	r := &entryReader{text: string(b)}
+	var all []Entry
+	for r.text != "" {
+		e := r.entry()
+		if r.err != nil {
+			return nil, r.err
+		}
+		all = append(all, e)
+	}
+	return all, nil
+}
+
+// Check refuses a manifest that is out of order, or whose paths could leave the
+// folder that they are laid out in, or lie below another's file or link.
+func (m *Manifest) Check() error {
+	lastDir := "."
+	for i := range m.Entries {
+		e := &m.Entries[i]
+		if err := CheckPath(e.Path); err != nil {
+			return err
+		}
+		if e.Size < 0 {
+			return fmt.Errorf("manifest: %q has the size %d", e.Path, e.Size)
+		}
+		if i > 0 && m.Entries[i-1].Path >= e.Path {
+			return fmt.Errorf("manifest: %q is out of order", e.Path)
+		}
+		if e.Type == TypeLink {
+			if err := CheckLink(e.Path, e.Target); err != nil {
+				return err
+			}
+		}
+		dir := path.Dir(e.Path)
+		if dir == lastDir {
+			continue
+		}
+		lastDir = dir
+		for ; dir != "."; dir = path.Dir(dir) {
+			if above := m.Find(dir); above != nil {
+				return fmt.Errorf("manifest: %q lies below %q, which is no folder with contents", e.Path, dir)
+			}
+		}
+	}
+	return nil
+}
+
+// CheckPath refuses a path that is not clean, relative and free of control characters.
+func CheckPath(p string) error {
+	if p == "" || p == "." || p[0] == '/' || path.Clean(p) != p || p == ".." || strings.HasPrefix(p, "../") {
+		return fmt.Errorf("path %q is not a clean path beneath its folder", p)
+	}
+	for _, c := range []byte(p) {
+		if c < 0x20 || c == 0x7f {
+			return fmt.Errorf("path %q has a control character", p)
+		}
+	}
+	return nil
+}
+
+// CheckLink refuses a link whose target is absolute or leaves the release. A ".."
+// after a name is refused too: the name may be a link, and then the ".." leads
+// elsewhere than it reads.
+func CheckLink(p, target string) error {
+	if target == "" || strings.ContainsRune(target, 0) {
+		return fmt.Errorf("link %q has no usable target", p)
+	}
+	if target[0] == '/' {
+		return fmt.Errorf("link %q points to the absolute path %q", p, target)
+	}
+	above, named := strings.Count(p, "/"), false
+	for part := range strings.SplitSeq(target, "/") {
+		switch {
+		case part == "" || part == ".":
+		case part != "..":
+			named = true
+		case named:
+			return fmt.Errorf("link %q has .. after a name in its target %q", p, target)
+		default:
+			if above--; above < 0 {
+				return fmt.Errorf("link %q points out of the release, to %q", p, target)
+			}
+		}
+	}
+	return nil
+}
+
+// FileChange is one path that differs between two manifests. Old or New is nil where
+// the path is only in the other.
+type FileChange struct {
+	Path     string
+	Old, New *Entry
+}
+
+// CompareManifests lists what changes from one manifest to another, in the order of
+// the paths. A difference of mtime alone is listed too, because a node must learn it.
+func CompareManifests(from, to *Manifest) []FileChange {
+	var changes []FileChange
+	i, j := 0, 0
+	for i < len(from.Entries) || j < len(to.Entries) {
+		switch {
+		case j == len(to.Entries) || i < len(from.Entries) && from.Entries[i].Path < to.Entries[j].Path:
+			changes = append(changes, FileChange{Path: from.Entries[i].Path, Old: &from.Entries[i]})
+			i++
+		case i == len(from.Entries) || from.Entries[i].Path > to.Entries[j].Path:
+			changes = append(changes, FileChange{Path: to.Entries[j].Path, New: &to.Entries[j]})
+			j++
+		default:
+			a, b := &from.Entries[i], &to.Entries[j]
+			if a.Mtime != b.Mtime || !a.Same(b) {
+				changes = append(changes, FileChange{Path: a.Path, Old: a, New: b})
+			}
+			i++
+			j++
+		}
+	}
+	return changes
+}
+
+func appendText(b []byte, text string) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(text))), text...)
+}
+
+type entryReader struct {
+	text string
+	err  error
+}
+
+func (r *entryReader) fail() {
+	if r.err == nil {
+		r.err = fmt.Errorf("manifest: %w", io.ErrUnexpectedEOF)
+	}
+	r.text = ""
+}
+
+func (r *entryReader) uvarint() uint64 {
+	var v uint64
+	for i := 0; i < len(r.text) && i < binary.MaxVarintLen64; i++ {
+		c := r.text[i]
+		v |= uint64(c&0x7f) << (7 * i)
+		if c < 0x80 {
+			r.text = r.text[i+1:]
+			return v
+		}
+	}
+	r.fail()
+	return 0
+}
+
+func (r *entryReader) varint() int64 {
+	u := r.uvarint()
+	return int64(u>>1) ^ -int64(u&1)
+}
+
+func (r *entryReader) bytes(n uint64) string {
+	if n > uint64(len(r.text)) {
+		r.fail()
+		return ""
+	}
+	text := r.text[:n]
+	r.text = r.text[n:]
+	return text
+}
+
+func (r *entryReader) entry() Entry {
+	var e Entry
+	t := r.bytes(1)
+	if r.err != nil {
+		return e
+	}
+	e.Type = EntryType(t[0])
+	e.Path = r.bytes(r.uvarint())
+	switch e.Type {
+	case TypeFile, TypeExecutable:
+		e.Size = int64(r.uvarint())
+		copy(e.Hash[:], r.bytes(32))
+	case TypeLink:
+		e.Target = r.bytes(r.uvarint())
+	case TypeFolder:
+	default:
+		if r.err == nil {
+			r.err = fmt.Errorf("manifest: unknown type %q of %q", t, e.Path)
+		}
+	}
+	e.Mtime = r.varint()
+	return e
+}

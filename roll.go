@@ -1,0 +1,312 @@
+package rollcall
+
+import (
+	"context"
+	"strconv"
+	"time"
+)
+
+// Live is what an environment stands at.
+type Live struct {
+	Release  ReleaseID `json:"release"`
+	Revision Revision  `json:"revision"`
+	Roll     int       `json:"roll"` // that brought it
+	At       time.Time `json:"at"`
+	By       string    `json:"by"`
+}
+
+// PlanKind says in which direction a plan goes.
+type PlanKind string
+
+// The kinds of plans.
+const (
+	KindRoll     PlanKind = "roll"
+	KindRollback PlanKind = "rollback"
+)
+
+// Plan is everything that a roll will do, decided before anything is touched. It is
+// stored with the roll, so that the roll can be finished when the site has changed.
+type Plan struct {
+	ID          string      `json:"id"` // a hash of all that follows
+	Kind        PlanKind    `json:"kind"`
+	Environment string      `json:"environment"`
+	Code        string      `json:"code"`
+	From        Live        `json:"from"` // zero where nothing is live
+	Release     ReleaseID   `json:"release"`
+	Revision    Revision    `json:"revision"`
+	Coming      []Changeset `json:"changesets"` // newest first
+	Going       []Changeset `json:"leaving"`    // that stop being live
+	Files       FileCounts  `json:"files"`
+	Tiers       []TierPlan  `json:"tiers"`
+	Held        []HeldNode  `json:"held,omitempty"`
+	Warnings    []Warning   `json:"warnings,omitempty"`
+	Partial     string      `json:"partial,omitempty"` // the selection, where it is not the whole environment
+	Keep        int         `json:"keep"`
+	Link        []string    `json:"link,omitempty"`
+	Limits      Limits      `json:"limits"`
+	OnFailure   OnFailure   `json:"on_failure"`
+}
+
+// Nodes are the plan's nodes in their order.
+func (p *Plan) Nodes() []*NodePlan {
+	var all []*NodePlan
+	for t := range p.Tiers {
+		for b := range p.Tiers[t].Batches {
+			batch := p.Tiers[t].Batches[b]
+			for n := range batch {
+				all = append(all, &batch[n])
+			}
+		}
+	}
+	return all
+}
+
+// TierPlan is one tier's part of a plan.
+type TierPlan struct {
+	Name    string        `json:"name"`
+	Batches [][]NodePlan  `json:"batches"`
+	Soak    time.Duration `json:"soak,omitempty"` // nanoseconds
+	Keep    *KeepOldFiles `json:"keep_old_files,omitempty"`
+}
+
+// NodePlan is what happens on one node, every variable expanded.
+type NodePlan struct {
+	Node     Node      `json:"node"`
+	Tier     string    `json:"tier"`
+	From     ReleaseID `json:"from,omitempty"` // as the record knows it
+	Activate []Command `json:"activate,omitempty"`
+	Verify   []Probe   `json:"verify,omitempty"`
+}
+
+// HeldNode is a node that a hold keeps out of the roll.
+type HeldNode struct {
+	Name string `json:"name"`
+	Tier string `json:"tier"`
+	Hold Hold   `json:"hold"`
+}
+
+// FileCounts says how much differs between two releases.
+type FileCounts struct {
+	Added   int   `json:"added"`
+	Changed int   `json:"changed"`
+	Removed int   `json:"removed"`
+	Total   int   `json:"total"` // in the new one
+	Bytes   int64 `json:"bytes"` // of the added and changed files
+}
+
+// Warning is something odd about a plan, with the name by which its risk is accepted.
+type Warning struct {
+	ID   string `json:"id"`
+	Text string `json:"text"`
+}
+
+// Step is where a node is within a roll. Steps has the allowed moves.
+type Step string
+
+// The steps of a node.
+const (
+	StepWaiting     Step = "waiting"
+	StepConnecting  Step = "connecting"
+	StepReceiving   Step = "receiving"
+	StepPrepared    Step = "prepared"
+	StepSwitching   Step = "switching"
+	StepSwitched    Step = "switched"
+	StepVerifying   Step = "verifying"
+	StepOK          Step = "ok"
+	StepFailed      Step = "failed"
+	StepBroken      Step = "broken"
+	StepUnreachable Step = "unreachable"
+	StepSkipped     Step = "skipped"
+	StepReverting   Step = "reverting"
+	StepReverted    Step = "reverted"
+)
+
+// Steps lists every allowed move of a node within a roll. docs/states.md shows it, and
+// a test holds the two against each other.
+var Steps = map[Step][]Step{
+	StepWaiting:     {StepConnecting, StepSkipped},
+	StepConnecting:  {StepReceiving, StepPrepared, StepUnreachable, StepBroken, StepSkipped},
+	StepReceiving:   {StepPrepared, StepUnreachable, StepBroken, StepSkipped},
+	StepPrepared:    {StepSwitching, StepSkipped, StepUnreachable},
+	StepSwitching:   {StepSwitched, StepUnreachable, StepBroken, StepFailed},
+	StepSwitched:    {StepVerifying, StepFailed, StepUnreachable, StepReverting},
+	StepVerifying:   {StepOK, StepFailed, StepUnreachable},
+	StepOK:          {StepReverting},
+	StepFailed:      {StepReverting},
+	StepReverting:   {StepReverted, StepUnreachable, StepBroken, StepFailed},
+	StepUnreachable: {StepReverting},
+	StepBroken:      {StepReverting},
+	StepReverted:    {},
+	StepSkipped:     {},
+}
+
+// Outcome is how a roll ended.
+type Outcome string
+
+// The outcomes of a roll.
+const (
+	OutcomeDone       Outcome = "done"
+	OutcomeBehind     Outcome = "behind"     // rolled, but nodes were left behind
+	OutcomeRolledBack Outcome = "rolledback" // failed, and the fleet is where it was
+	OutcomeStopped    Outcome = "stopped"    // part way
+	OutcomeRefused    Outcome = "unprepared" // nothing was switched: nodes could not be prepared
+)
+
+// The types of events, by the stream that they are in.
+const (
+	EventLeaseTaken    = "lease.taken" // env/ENVIRONMENT
+	EventLeaseReleased = "lease.released"
+	EventRollStarted   = "roll.started"
+	EventRollFinished  = "roll.finished"
+	EventHoldSet       = "hold.set" // env/ENVIRONMENT, node/NODE
+	EventHoldLifted    = "hold.lifted"
+
+	EventRollPlanned     = "roll.planned" // roll/ENVIRONMENT/NUMBER
+	EventTierStarted     = "tier.started"
+	EventRollingBack     = "roll.rollingback"
+	EventNodePrefix      = "node." // followed by a Step
+	EventProgress        = "progress"
+	EventPreparing       = "preparing" // not kept: what the controller does before the plan is there
+	EventRollInterrupted = "roll.interrupted"
+)
+
+// Lease says who may roll an environment. Its event's sequence is the fencing token.
+type Lease struct {
+	By      string    `json:"by"`
+	Host    string    `json:"host"`
+	Boot    string    `json:"boot"` // the host's boot id, so that a process id means something
+	Process int       `json:"process"`
+	Started string    `json:"started"` // the process's start, in the kernel's clock ticks
+	For     string    `json:"for"`     // "roll production/42"
+	Seq     int64     `json:"seq,omitempty"`
+	At      time.Time `json:"at,omitzero"`
+}
+
+// RollStarted is the data of EventRollStarted.
+type RollStarted struct {
+	Environment string    `json:"environment"`
+	Roll        int       `json:"roll"`
+	Kind        PlanKind  `json:"kind"`
+	By          string    `json:"by"`
+	Plan        string    `json:"plan"`
+	From        ReleaseID `json:"from,omitempty"`
+	To          ReleaseID `json:"to"`
+	Revision    Revision  `json:"revision"`
+	Partial     string    `json:"partial,omitempty"`
+	At          time.Time `json:"at,omitzero"`
+}
+
+// RollFinished is the data of EventRollFinished, and the last line that --json prints.
+type RollFinished struct {
+	Outcome     Outcome    `json:"outcome"`
+	Environment string     `json:"environment"`
+	Roll        int        `json:"roll"`
+	Kind        PlanKind   `json:"kind"`
+	By          string     `json:"by"`
+	From        ReleaseID  `json:"from,omitempty"`
+	To          ReleaseID  `json:"to"`
+	Revision    Revision   `json:"revision"`
+	Nodes       NodeCounts `json:"nodes"`
+	BytesSent   int64      `json:"bytes_sent"`
+	Seconds     float64    `json:"seconds"`
+	Why         string     `json:"why,omitempty"`
+	Hint        string     `json:"hint,omitempty"`
+	Partial     string     `json:"partial,omitempty"`
+	Unchanged   bool       `json:"unchanged,omitempty"` // nothing was to do, and nothing is recorded
+}
+
+// NodeCounts counts nodes by how they ended. Reverted nodes count under what made
+// them go back: a node that was fine is skipped.
+type NodeCounts struct {
+	OK          int `json:"ok"`
+	Failed      int `json:"failed"`
+	Broken      int `json:"broken"`
+	Unreachable int `json:"unreachable"`
+	Skipped     int `json:"skipped"`
+}
+
+// NodeStep is the data of an EventNodePrefix event.
+type NodeStep struct {
+	Environment string    `json:"environment"`
+	Roll        int       `json:"roll"`
+	Node        string    `json:"node"`
+	Tier        string    `json:"tier"`
+	Step        Step      `json:"step"`
+	From        ReleaseID `json:"from,omitempty"` // what was live there before
+	Release     ReleaseID `json:"release,omitempty"`
+	Bytes       int64     `json:"bytes,omitempty"`
+	Seconds     float64   `json:"seconds,omitempty"`
+	Message     string    `json:"message,omitempty"`
+	Hint        string    `json:"hint,omitempty"`
+	Output      string    `json:"output,omitempty"`
+	Edited      []string  `json:"edited,omitempty"` // files that somebody changed by hand in the old release
+}
+
+// Progress is the data of an EventProgress event.
+type Progress struct {
+	Node  string `json:"node"`
+	Phase string `json:"phase"`
+	Sent  int64  `json:"sent"`
+	Total int64  `json:"total"`
+}
+
+// TierStarted is the data of EventTierStarted.
+type TierStarted struct {
+	Environment string   `json:"environment"`
+	Roll        int      `json:"roll"`
+	Tier        string   `json:"tier"`
+	Batch       int      `json:"batch"` // from 1
+	Batches     int      `json:"batches"`
+	Nodes       []string `json:"nodes"`
+}
+
+// Note is the data of EventPreparing and EventRollingBack.
+type Note struct {
+	Environment string `json:"environment,omitempty"`
+	Roll        int    `json:"roll,omitempty"`
+	Text        string `json:"text"`
+}
+
+// Hold is a reason why an environment or a node must not be rolled.
+type Hold struct {
+	By       string    `json:"by"`
+	Why      string    `json:"why"`
+	Roll     int       `json:"roll,omitempty"`     // that was rolled back, where that is the reason
+	Revision string    `json:"revision,omitempty"` // that it must not bring again
+	Release  ReleaseID `json:"release,omitempty"`
+	At       time.Time `json:"at,omitzero"`
+}
+
+// Release is an immutable tree, named by the hash of its manifest.
+type Release struct {
+	ID       ReleaseID
+	Revision Revision
+	Odd      []string // what is allowed and worth a warning
+}
+
+// Releases makes releases and the packs between them, and keeps both.
+type Releases interface {
+	// Build gives the release of a revision, from what is kept where the tree is known.
+	// note is told what takes time.
+	Build(ctx context.Context, code *Code, repo Repository, revision Revision, note func(string)) (Release, error)
+	// Manifest gives a kept manifest. KindNotFound where it is not kept.
+	Manifest(id ReleaseID) (*Manifest, error)
+	// Adopt keeps a manifest that a node holds, if it has the name that it claims.
+	Adopt(id ReleaseID, m *Manifest) error
+	// Align gives a release that was made without knowing an earlier one the times of
+	// an adopted one, wherever their contents are equal.
+	Align(to, from ReleaseID) error
+	// Deliver makes what brings a node from one release to another. `from` may be empty.
+	Deliver(ctx context.Context, code *Code, repo Repository, from, to ReleaseID, note func(string)) (Delivery, error)
+}
+
+// EnvironmentStream is where an environment's leases, rolls and holds are.
+func EnvironmentStream(environment string) string { return "env/" + environment }
+
+// RollStream is where the steps of one roll are.
+func RollStream(environment string, number int) string {
+	return "roll/" + environment + "/" + strconv.Itoa(number)
+}
+
+// NodeStream is where a node's holds are.
+func NodeStream(node string) string { return "node/" + node }
