@@ -218,6 +218,7 @@ func (r *run) start(ctx context.Context) (context.Context, error) {
 // finish writes down how the roll ended, with a hold where it was rolled back, and
 // gives the lease back: all in one append.
 func (r *run) finish(ctx context.Context, outcome rollcall.Outcome, cause error) (*rollcall.RollFinished, error) {
+	r.skipRest(ctx)
 	f := r.result(outcome, cause)
 	event := rollcall.NewEvent(rollcall.EventRollFinished, f)
 	events := []rollcall.Event{event}
@@ -236,6 +237,20 @@ func (r *run) finish(ctx context.Context, outcome rollcall.Outcome, cause error)
 	}
 	r.journal.tell(event)
 	return f, outcomeError(f, cause)
+}
+
+// skipRest says of the nodes that were not reached any more that nothing was done there.
+func (r *run) skipRest(ctx context.Context) {
+	var rest []*member
+	for _, m := range r.members {
+		switch m.step {
+		case rollcall.StepWaiting, rollcall.StepPrepared:
+			rest = append(rest, m)
+		}
+	}
+	if len(rest) > 0 {
+		r.note(ctx, rollcall.StepSkipped, rest...) // if it can't be written, the end can't either, and that is told
+	}
 }
 
 func (r *run) hold(outcome rollcall.Outcome, cause error) *rollcall.Hold {
@@ -356,7 +371,8 @@ func (r *run) stepEvent(m *member, step rollcall.Step) rollcall.Event {
 		Environment: r.plan.Environment, Roll: r.number, Node: m.Node.Name, Tier: m.Tier, Step: step,
 		From: m.has.Current, Release: r.plan.Release, Bytes: m.bytes,
 	}
-	if m.err != nil {
+	switch step {
+	case rollcall.StepFailed, rollcall.StepBroken, rollcall.StepUnreachable:
 		text, hint := m.err.Error(), rollcall.HintOf(m.err)
 		s.Message, s.Hint = strings.TrimPrefix(text, m.Node.Name+": "), hint
 	}

@@ -192,7 +192,10 @@ func (r *run) until(ctx context.Context, m *member, p rollcall.Probe, release ro
 		if time.Now().Add(pause).After(deadline) {
 			e := &rollcall.Error{Kind: rollcall.KindFailed, Node: m.Node.Name, Op: "verify: " + p.String(), Err: err, Hint: rollcall.HintOf(err)}
 			if e.Hint == "" {
-				e.Hint = fmt.Sprintf("tried for %v", p.Within)
+				e.Hint = fmt.Sprintf("tried for %v; try it by hand from here", p.Within)
+				if p.HTTP != "" {
+					e.Hint = fmt.Sprintf("tried for %v; ask it yourself: curl -i %s", p.Within, p.HTTP)
+				}
 			}
 			return e
 		}

@@ -19,7 +19,7 @@ func (p *Printer) Log(entries []rollcall.LogEntry) error {
 		if i > 0 {
 			p.Line("")
 		}
-		p.Line("%s", cut(fmt.Sprintf("%s  %s  %s by %s, %s → %s%s", p.style.bold(fmt.Sprintf("%s/%d", e.Environment, e.Roll)), when(e.At),
+		p.Line("%s", cut(fmt.Sprintf("%s  %s  %s  by %s, %s → %s%s", p.style.bold(fmt.Sprintf("%s/%d", e.Environment, e.Roll)), when(e.At),
 			p.outcomeOf(e), e.By, releaseName(e.From), e.To.Short(), sent(e)), p.Columns))
 		if e.Partial != "" {
 			p.Line("  only %s", e.Partial)
@@ -50,27 +50,27 @@ func sent(e rollcall.LogEntry) string {
 }
 
 func (p *Printer) outcomeOf(e rollcall.LogEntry) string {
-	verb := "rolled"
+	kind := "roll "
 	if e.Kind == rollcall.KindRollback {
-		verb = "rolled back"
+		kind = "rollback "
 	}
 	switch e.Outcome {
 	case rollcall.OutcomeDone:
-		return p.style.green(verb)
+		return p.style.green(kind + "done")
 	case rollcall.OutcomeBehind:
-		return p.style.yellow(verb + " with nodes left behind")
+		return p.style.yellow(kind + "done, nodes left behind")
 	case rollcall.OutcomeRolledBack:
-		return p.style.red("failed and taken back, tried")
+		return p.style.red("failed, rolled back")
+	case rollcall.OutcomeRefused:
+		return p.style.red("nodes not prepared, nothing switched")
 	case "":
-		return p.style.bold("rolling")
-	case "interrupted":
-		return p.style.red("interrupted, tried")
+		return p.style.bold(kind + "under way")
 	default:
-		return p.style.red(string(e.Outcome) + ", tried")
+		return p.style.red(kind + string(e.Outcome))
 	}
 }
 
-// Node shows one node; the header comes first with Nodes.
+// Nodes shows nodes.
 func (p *Printer) Nodes(nodes []rollcall.NodeStatus) {
 	t := table{columns: p.Columns}
 	t.add(p.style.dim("environment"), p.style.dim("tier"), p.style.dim("node"), p.style.dim("release"), p.style.dim("state"))
