@@ -129,7 +129,7 @@ var Steps = map[Step][]Step{
 	StepReceiving:   {StepPrepared, StepUnreachable, StepBroken, StepSkipped},
 	StepPrepared:    {StepSwitching, StepSkipped, StepUnreachable},
 	StepSwitching:   {StepSwitched, StepUnreachable, StepBroken, StepFailed},
-	StepSwitched:    {StepVerifying, StepFailed, StepUnreachable, StepReverting},
+	StepSwitched:    {StepVerifying, StepOK, StepFailed, StepUnreachable, StepReverting},
 	StepVerifying:   {StepOK, StepFailed, StepUnreachable},
 	StepOK:          {StepReverting},
 	StepFailed:      {StepReverting},

@@ -194,7 +194,7 @@ func (o *initOptions) yaml() string {
 			b.WriteString("        # activate: sudo systemctl reload php8.2-fpm\n        # verify:\n        #   - http: http://{address}/health\n        #     within: 10s\n")
 		}
 	}
-	if o.user != "" {
+	if o.user != "" && o.inventory != "" {
 		fmt.Fprintf(&b, "\nssh: {user: %s}\n", quoted(o.user))
 	}
 	return b.String()
@@ -215,7 +215,11 @@ func (o *initOptions) nodesPath() string {
 }
 
 func (o *initOptions) nodesText() string {
-	return "# Rolled from top to bottom; a section is a tier.\n[web]\n" + strings.Join(o.nodes, "\n") + "\n"
+	text := "# Rolled from top to bottom; a section is a tier.\n[web]\n" + strings.Join(o.nodes, "\n") + "\n"
+	if o.user != "" {
+		text += "\n[web:vars]\nuser=" + o.user + "\n"
+	}
+	return text
 }
 
 // writeNew writes a file that is not there yet.

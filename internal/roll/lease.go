@@ -123,7 +123,7 @@ func held(ctx context.Context, record rollcall.Record, stream, environment strin
 	err := rollcall.Errorf(rollcall.KindConflict, "%s is being rolled by %s (%s)", environment, alive, lease.For).
 		WithHint("follow it with rollcall status %s; it is free when that roll ends", environment)
 	me := self("", "")
-	if lease.Host == me.Host && lease.Boot == me.Boot {
+	if lease.Host == me.Host && lease.Boot == me.Boot && lease.Started != "" {
 		if startOf(lease.Process) == lease.Started {
 			return err
 		}

@@ -3,6 +3,7 @@ package ssh
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -47,21 +48,25 @@ var (
 )
 
 func (t *Transport) settings(ctx context.Context, node rollcall.Node) (*settings, error) {
-	if t.config.SSH == nil {
+	site := t.config.SSH
+	if site == nil {
 		return personal(ctx, node.Address, node.User, node.Port)
+	}
+	if site.KeyFile == "" && site.KnownHosts == "" { // it names only the user
+		return personal(ctx, node.Address, cmp.Or(node.User, site.User), node.Port)
 	}
 	s := &settings{
 		host: node.Address, port: node.SSHPort(), user: node.User,
-		keyFiles: []string{t.config.SSH.KeyFile}, knownHosts: []string{t.config.SSH.KnownHosts},
+		keyFiles: []string{site.KeyFile}, knownHosts: []string{site.KnownHosts},
 	}
 	if s.user == "" {
-		s.user = t.config.SSH.User
+		s.user = site.User
 	}
 	home, _ := os.UserHomeDir()
-	if t.config.SSH.KeyFile == "" {
+	if site.KeyFile == "" {
 		s.keyFiles, s.agent = defaultKeys(home), os.Getenv("SSH_AUTH_SOCK")
 	}
-	if t.config.SSH.KnownHosts == "" {
+	if site.KnownHosts == "" {
 		s.knownHosts = []string{filepath.Join(home, ".ssh", "known_hosts"), "/etc/ssh/ssh_known_hosts"}
 	}
 	if s.user == "" {
