@@ -47,6 +47,10 @@ func TestScript(t *testing.T) {
 				e.Setenv(name, value)
 			}
 			w := newWorld(e.WorkDir)
+			for _, pair := range e.Vars {
+				name, _, _ := strings.Cut(pair, "=")
+				w.env = append(w.env, name)
+			}
 			e.Values[worldKey{}] = w
 			e.Defer(w.close)
 			return nil

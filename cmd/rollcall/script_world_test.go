@@ -25,6 +25,7 @@ type world struct {
 	running map[string]*background
 	shots   map[string]string // what unchanged compares with
 	key     ssh.PublicKey
+	env     []string // names of the variables that commands see
 	closers []func()
 }
 
@@ -118,11 +119,16 @@ type background struct {
 	cmd  *exec.Cmd
 	done chan struct{}
 
-	mu          sync.Mutex
-	out, err    bytes.Buffer
-	more        chan struct{} // closed and replaced with every write
-	exit        int
-	interrupted bool
+	mu       sync.Mutex
+	out, err bytes.Buffer
+	more     chan struct{} // closed and replaced with every write
+	exit     int
+}
+
+func (b *background) text(of *bytes.Buffer) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return of.String()
 }
 
 type lockedWriter struct {

@@ -17,7 +17,8 @@ import (
 func roundTrip(t interface {
 	Fatal(...any)
 	Fatalf(string, ...any)
-}, old, new []byte) int {
+}, old, new []byte,
+) int {
 	var buf bytes.Buffer
 	w, err := NewWriter(&buf, []byte("changes"), int64(len(new)))
 	if err != nil {

@@ -3,6 +3,7 @@ package pack
 import (
 	"bufio"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 
@@ -148,7 +149,7 @@ func (p *Reader) delta(w io.Writer, size int64, places Places) error {
 func (p *Reader) Close() { p.z.Close() }
 
 func noEOF(err error) error {
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}
 	return err

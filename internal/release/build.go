@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -87,7 +86,7 @@ func (s *Store) known(ctx context.Context, code *rollcall.Code, rules, tree stri
 	if err != nil {
 		return "", nil, fmt.Errorf("look up a tree: %w", err)
 	}
-	if _, err := os.Stat(s.manifestPath(rollcall.ReleaseID(id))); err != nil {
+	if !s.has(rollcall.ReleaseID(id)) {
 		return "", nil, nil // its manifest is gone: make it again
 	}
 	var lines []string

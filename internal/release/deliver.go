@@ -155,7 +155,7 @@ func (s *Store) write(ctx context.Context, w io.Writer, repo rollcall.Repository
 	if err != nil {
 		return err
 	}
-	defer in.close()
+	defer func() { _ = in.close() }()
 	var old, fresh bytes.Buffer
 	for i, want := range contents {
 		if first[want.Entry.Hash] != i {

@@ -162,7 +162,7 @@ func (s *Store) hashOne(size int64, content io.Reader, buf *bytes.Buffer) (hash 
 	if _, err := buf.ReadFrom(content); err != nil {
 		return hash, err
 	}
-	h.Write(buf.Bytes())
+	_, _ = h.Write(buf.Bytes()) // a hash takes everything
 	h.Sum(hash[:0])
 	return hash, s.spool.add(hash, buf.Bytes())
 }

@@ -144,6 +144,11 @@ func (s *Store) remember(id rollcall.ReleaseID, m *rollcall.Manifest) {
 	s.mu.Unlock()
 }
 
+func (s *Store) has(id rollcall.ReleaseID) bool {
+	_, err := os.Stat(s.manifestPath(id))
+	return err == nil
+}
+
 func (s *Store) manifestPath(id rollcall.ReleaseID) string {
 	return filepath.Join(s.dir, "manifests", string(id))
 }

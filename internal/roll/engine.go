@@ -9,8 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/rollcall-dev/rollcall"
 )
 
@@ -185,7 +183,9 @@ func (r *run) start(ctx context.Context) (context.Context, error) {
 	}
 	r.lease, r.state, r.number = lease, state, state.Rolls+1
 	if state.Live.Release != r.plan.From.Release || state.Live.Revision.ID != r.plan.From.Revision.ID {
-		lease.Release(ctx, state.Seq)
+		if err := lease.Release(ctx, state.Seq); err != nil {
+			return ctx, err
+		}
 		return ctx, rollcall.Errorf(rollcall.KindConflict, "%s was rolled by somebody else since this plan was made", r.plan.Environment).
 			WithHint("plan again")
 	}
@@ -196,8 +196,7 @@ func (r *run) start(ctx context.Context) (context.Context, error) {
 		From: r.plan.From.Release, To: r.plan.Release, Revision: r.plan.Revision, Partial: r.plan.Partial,
 	}
 	if err := r.journal.add(ctx, rollcall.NewEvent(rollcall.EventRollPlanned, r.plan)); err != nil {
-		lease.Release(ctx, state.Seq)
-		return ctx, err
+		return ctx, errors.Join(err, lease.Release(ctx, state.Seq))
 	}
 	event := rollcall.NewEvent(rollcall.EventRollStarted, started)
 	seq, err := r.Record.Append(ctx, rollcall.EnvironmentStream(r.plan.Environment), state.Seq, event)
@@ -249,7 +248,7 @@ func (r *run) skipRest(ctx context.Context) {
 		}
 	}
 	if len(rest) > 0 {
-		r.note(ctx, rollcall.StepSkipped, rest...) // if it can't be written, the end can't either, and that is told
+		_ = r.note(ctx, rollcall.StepSkipped, rest...) // if it can't be written, the end can't either, and that is told
 	}
 }
 
@@ -333,12 +332,16 @@ func (r *run) each(ctx context.Context, members []*member, do func(context.Conte
 	if limit <= 0 {
 		limit = DefaultParallel
 	}
-	var group errgroup.Group
-	group.SetLimit(limit)
+	var wait sync.WaitGroup
+	slots := make(chan struct{}, limit)
 	for _, m := range members {
-		group.Go(func() error { do(ctx, m); return nil })
+		slots <- struct{}{}
+		wait.Go(func() {
+			defer func() { <-slots }()
+			do(ctx, m)
+		})
 	}
-	group.Wait()
+	wait.Wait()
 }
 
 func (r *run) hangUp() {

@@ -57,7 +57,7 @@ func (p *painter) paint() {
 	}
 	b.WriteString("\x1b[J") // what the block before had more
 	p.drawn = len(lines)
-	io.WriteString(p.w, b.String())
+	fmt.Fprint(p.w, b.String())
 }
 
 func (p *painter) up(b *strings.Builder) {
@@ -71,7 +71,7 @@ func (p *painter) erase() {
 	p.up(&b)
 	b.WriteString("\x1b[J")
 	if p.drawn > 0 {
-		io.WriteString(p.w, b.String())
+		fmt.Fprint(p.w, b.String())
 	}
 }
 

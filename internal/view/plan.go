@@ -26,10 +26,11 @@ func (p *Printer) Plan(plan *rollcall.Plan) error {
 	}
 	p.Line("%s", cut(title, p.Columns))
 	p.Line("%s", cut(fmt.Sprintf("  %s at %s %s", plan.Code, rollcall.ShortRevision(plan.Revision.ID), s.dim(plan.Revision.Subject)), p.Columns))
-	switch f := plan.Files; {
-	case plan.From.Release == plan.Release:
+	f := plan.Files
+	switch plan.From.Release {
+	case plan.Release:
 		p.Line("  the same files are live already")
-	case plan.From.Release == "":
+	case "":
 		p.Line("  %s, %s: the first release", plural(f.Total, "file"), sizeOf(f.Bytes))
 	default:
 		p.Line("  %d files changed, %d added, %d removed (%s of new content)", f.Changed, f.Added, f.Removed, sizeOf(f.Bytes))

@@ -74,7 +74,7 @@ func (r *Roll) SetPlan(plan *rollcall.Plan) {
 func (r *Roll) Watch(e rollcall.Event) {
 	if r.p.JSON {
 		if e.Type != rollcall.EventRollFinished { // that is the result, and comes last
-			r.p.Event(e)
+			_ = r.p.Event(e) // a reader that went away does not end a roll
 		}
 	}
 	r.mu.Lock()

@@ -93,7 +93,7 @@ func (p *Printer) Error(err error) {
 		fmt.Fprintf(p.Err, "%s %s\n", p.errStyle().dim("hint:"), rollcall.PrintableLines(hint))
 	}
 	if p.JSON {
-		p.Object(struct {
+		_ = p.Object(struct {
 			Event string        `json:"event"`
 			Kind  rollcall.Kind `json:"kind"`
 			Error string        `json:"error"`

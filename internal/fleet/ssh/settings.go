@@ -149,10 +149,10 @@ func parsePersonal(text string) (*settings, error) {
 		case "identitiesonly":
 			s.onlyKeys = value == "yes"
 		case "identityagent":
-			switch {
-			case value == "none":
+			switch value {
+			case "none":
 				s.agent = ""
-			case value == "SSH_AUTH_SOCK":
+			case "SSH_AUTH_SOCK":
 			default:
 				s.agent = os.ExpandEnv(home(value))
 			}

@@ -164,7 +164,7 @@ func (p *pollable) SetDeadline(at time.Time) error {
 		p.timer.Stop()
 	}
 	if !at.IsZero() {
-		p.timer = time.AfterFunc(time.Until(at), func() { p.Conn.Close() })
+		p.timer = time.AfterFunc(time.Until(at), func() { p.Close() })
 	}
 	return nil
 }

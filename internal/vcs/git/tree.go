@@ -104,7 +104,7 @@ func (r *Repository) Blobs(ctx context.Context, blobs []string, fn func(i int, s
 	err = readBlobs(bufio.NewReaderSize(out, 1<<17), blobs, fn)
 	if err != nil {
 		cancel()
-		c.Wait()
+		_ = c.Wait() // killed: err says why
 		return err
 	}
 	if err := c.Wait(); err != nil {

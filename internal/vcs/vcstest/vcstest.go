@@ -48,7 +48,7 @@ func Run(t *testing.T, fresh func(t *testing.T) History) {
 		if err != nil || at.ID != one || at.Subject != "one" || at.Tree == tip.Tree {
 			t.Fatalf("At = %+v, %v", at, err)
 		}
-		if _, err := r.Tip(ctx, "produktion"); rollcall.KindOf(err) != rollcall.KindNotFound {
+		if _, err := r.Tip(ctx, "produce"); rollcall.KindOf(err) != rollcall.KindNotFound {
 			t.Errorf("an unknown branch: %v", err)
 		}
 		for _, text := range []string{"--output=/tmp/x", "-1", "a b", "a\nb", "HEAD..x", "", ":/one", "@{-1}", "production:a"} {
