@@ -104,16 +104,15 @@ func (c *contents) next(use func(size int64, content io.Reader) error) error {
 
 // close ends the pass over the repository. It may be called twice.
 func (c *contents) close() error {
-	if c.at == len(c.order) {
-		err := <-c.done
-		c.done <- nil
+	givenUp := c.at < len(c.order) // given up: how the pass ends does not matter
+	if givenUp {
 		c.cancel()
-		return err
 	}
-	c.cancel()
-	select { // given up: how it ended does not matter
-	case <-c.done:
-	}
+	err := <-c.done
 	c.done <- nil
-	return nil
+	c.cancel()
+	if givenUp {
+		return nil
+	}
+	return err
 }
