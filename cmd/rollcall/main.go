@@ -8,7 +8,7 @@ import (
 )
 
 func main() {
-	// A terminal that goes away does not end a roll.
-	signal.Ignore(syscall.SIGHUP)
+	// A terminal that goes away does not end a roll, nor does whoever reads its output.
+	signal.Ignore(syscall.SIGHUP, syscall.SIGPIPE)
 	os.Exit(run(os.Args[1:]))
 }

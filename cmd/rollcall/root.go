@@ -47,7 +47,7 @@ func run(args []string) int {
 	root := newRoot(g)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
-	if err == nil {
+	if err == nil || errors.Is(err, syscall.EPIPE) { // nobody reads on
 		return 0
 	}
 	var usage *usageError

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/rollcall-dev/rollcall"
 	"github.com/rollcall-dev/rollcall/internal/gate"
@@ -32,7 +33,9 @@ func (a *App) Plan(ctx context.Context, request rollcall.RollRequest) (*rollcall
 func (a *App) plan(ctx context.Context, request rollcall.RollRequest) (*planning, error) {
 	note := func(text string) {
 		if request.Watch != nil {
-			request.Watch(rollcall.NewEvent(rollcall.EventPreparing, rollcall.Note{Environment: request.Environment, Text: text}))
+			e := rollcall.NewEvent(rollcall.EventPreparing, rollcall.Note{Environment: request.Environment, Text: text})
+			e.At = time.Now().UTC()
+			request.Watch(e)
 		}
 	}
 	env, err := a.environment(request.Environment)

@@ -33,8 +33,8 @@ func (s *Server) receive(f *folder, q *wire.Request) (rollcall.Received, error) 
 	if err != nil {
 		return received, err
 	}
-	f.sweep()
 	unlock()
+	s.sweep(f.dir)
 	if err := f.enough(q.Receive); err != nil {
 		return received, err
 	}
@@ -211,7 +211,19 @@ func (f *folder) links(links []string) error {
 	return nil
 }
 
-// sweep removes what processes that died left on its way.
+// sweep removes, beside what else is done, what was taken away and what processes that
+// died left on its way.
+func (s *Server) sweep(dir string) {
+	s.sweeps.Go(func() {
+		f, err := openFolder(dir)
+		if err != nil || f.root == nil {
+			return
+		}
+		defer f.close()
+		f.sweep()
+	})
+}
+
 func (f *folder) sweep() {
 	for _, place := range []string{incoming, trash} {
 		entries, err := os.ReadDir(f.path(place))

@@ -20,6 +20,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"sync"
 	"time"
 
 	"github.com/rollcall-dev/rollcall"
@@ -35,10 +36,15 @@ type Server struct {
 
 	conn   *wire.Conn
 	stream *wire.Stream // that a receive reads
+	sweeps sync.WaitGroup
 }
 
 // Serve answers requests until in ends.
+//
+// What is taken away is only renamed at once; its files go while nobody waits for them,
+// and Serve returns when they are gone.
 func (s *Server) Serve(ctx context.Context, in io.Reader, out io.Writer) error {
+	defer s.sweeps.Wait()
 	s.conn = wire.NewConn(in, out)
 	if err := s.conn.Greet(); err != nil {
 		return err
@@ -113,6 +119,7 @@ func (s *Server) do(ctx context.Context, f *folder, q *wire.Request, reply *wire
 		reply.Output = &output
 		return err
 	case wire.VerbClean:
+		defer s.sweep(f.dir)
 		return f.clean(q.Token, q.Clean.Keep, q.Clean.Always)
 	case wire.VerbAdopt:
 		return f.adopt(q.Token)

@@ -132,6 +132,5 @@ func (f *folder) clean(token rollcall.Token, keep int, always []rollcall.Release
 			}
 		}
 	}
-	f.sweep()
 	return nil
 }

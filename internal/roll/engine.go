@@ -195,9 +195,8 @@ func (r *run) start(ctx context.Context) (context.Context, error) {
 		Environment: r.plan.Environment, Roll: r.number, Kind: r.plan.Kind, By: r.By, Plan: r.plan.ID,
 		From: r.plan.From.Release, To: r.plan.Release, Revision: r.plan.Revision, Partial: r.plan.Partial,
 	}
-	if err := r.journal.add(ctx, rollcall.NewEvent(rollcall.EventRollPlanned, r.plan)); err != nil {
-		return ctx, errors.Join(err, lease.Release(ctx, state.Seq))
-	}
+	// The begin comes first: it takes the number, so that a roll that dies before its
+	// plan is written leaves nothing that the next one could stumble over.
 	event := rollcall.NewEvent(rollcall.EventRollStarted, started)
 	seq, err := r.Record.Append(ctx, rollcall.EnvironmentStream(r.plan.Environment), state.Seq, event)
 	if err != nil {
@@ -206,6 +205,10 @@ func (r *run) start(ctx context.Context) (context.Context, error) {
 	}
 	r.state.Seq = seq
 	r.journal.tell(event)
+	if err := r.journal.add(ctx, rollcall.NewEvent(rollcall.EventRollPlanned, r.plan)); err != nil {
+		lease.stop(nil)
+		return ctx, err
+	}
 	for _, m := range r.members {
 		if m.session != nil {
 			m.session.Claim(lease.Token())

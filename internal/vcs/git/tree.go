@@ -120,6 +120,10 @@ func readBlobs(out *bufio.Reader, blobs []string, fn func(i int, size int64, con
 			return fmt.Errorf("git cat-file: the repository ended before blob %s: %w", blob, err)
 		}
 		fields := strings.Fields(head)
+		if len(fields) == 2 && fields[1] == "missing" {
+			return rollcall.Errorf(rollcall.KindInternal, "the repository lacks the content %s that its tree names", blob).
+				WithHint("it is a partial or shallow clone, or damaged: see git fsck there")
+		}
 		if len(fields) != 3 || fields[1] != "blob" {
 			return fmt.Errorf("git cat-file: %s", strings.TrimSpace(head))
 		}
