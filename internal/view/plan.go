@@ -33,10 +33,10 @@ func (p *Printer) Plan(plan *rollcall.Plan) error {
 	case "":
 		p.Line("  %s, %s: the first release", plural(f.Total, "file"), sizeOf(f.Bytes))
 	default:
-		p.Line("  %d files changed, %d added, %d removed (%s of new content)", f.Changed, f.Added, f.Removed, sizeOf(f.Bytes))
+		p.Line("  %s changed, %d added, %d removed (%s of new content)", plural(f.Changed, "file"), f.Added, f.Removed, sizeOf(f.Bytes))
 	}
-	p.changesets("comes live", plan.Coming)
-	p.changesets("stops being live", plan.Going)
+	p.changesets("comes live", "come live", plan.Coming)
+	p.changesets("stops being live", "stop being live", plan.Going)
 	p.order(plan)
 	for _, w := range plan.Warnings {
 		p.Line("%s", cut(s.yellow("! ")+w.Text, p.Columns))
@@ -45,11 +45,15 @@ func (p *Printer) Plan(plan *rollcall.Plan) error {
 	return nil
 }
 
-func (p *Printer) changesets(title string, list []rollcall.Changeset) {
+func (p *Printer) changesets(one, many string, list []rollcall.Changeset) {
 	if len(list) == 0 {
 		return
 	}
-	p.Line("%s: %s", plural(len(list), "changeset"), title)
+	does := many
+	if len(list) == 1 {
+		does = one
+	}
+	p.Line("%s %s:", plural(len(list), "changeset"), does)
 	t := table{indent: "  ", columns: p.Columns}
 	for i, c := range list {
 		if i == maxShown {
