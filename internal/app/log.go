@@ -73,7 +73,19 @@ func (a *App) rolls(ctx context.Context, environment string) ([]rollcall.LogEntr
 			last.Outcome, last.Seconds, last.Nodes, last.BytesSent, last.Why = f.Outcome, f.Seconds, f.Nodes, f.BytesSent, f.Why
 		}
 	}
-	return entries, nil
+	return entries, a.markDead(ctx, environment, entries)
+}
+
+// markDead marks the last roll where its controller died and nobody took over yet.
+func (a *App) markDead(ctx context.Context, environment string, entries []rollcall.LogEntry) error {
+	if len(entries) == 0 || entries[len(entries)-1].Outcome != "" {
+		return nil
+	}
+	state, err := roll.ReadState(ctx, a.record, environment)
+	if err == nil && !roll.Alive(ctx, a.record, environment, state.Lease) {
+		entries[len(entries)-1].Outcome = "interrupted"
+	}
+	return err
 }
 
 func (a *App) fillIn(ctx context.Context, entry *rollcall.LogEntry) error {

@@ -54,7 +54,7 @@ func (a *App) plan(ctx context.Context, request rollcall.RollRequest) (*planning
 	}
 	in := roll.Input{Kind: rollcall.KindRoll, Environment: env, State: p.state, Selection: request.Selection}
 	if request.Rollback {
-		err = a.goBack(p, request, &in)
+		err = a.goBack(ctx, p, request, &in, note)
 	} else {
 		err = a.goOn(ctx, p, request, &in, note)
 	}
@@ -102,7 +102,7 @@ func (a *App) goOn(ctx context.Context, p *planning, request rollcall.RollReques
 }
 
 // goBack aims at what was live before.
-func (a *App) goBack(p *planning, request rollcall.RollRequest, in *roll.Input) error {
+func (a *App) goBack(ctx context.Context, p *planning, request rollcall.RollRequest, in *roll.Input, note func(string)) error {
 	in.Kind = rollcall.KindRollback
 	before := p.state.Before
 	if p.state.Live.Release == "" {
@@ -128,6 +128,18 @@ func (a *App) goBack(p *planning, request rollcall.RollRequest, in *roll.Input) 
 		return e.WithHint("see rollcall log %s", p.env.Name)
 	}
 	in.Release, in.Revision = target.Release, target.Revision
+	if _, err := p.releases.Manifest(in.Release); rollcall.KindOf(err) != rollcall.KindNotFound {
+		return err
+	}
+	// Its manifest is kept no more: the repository still has what it was made from.
+	made, err := p.releases.Build(ctx, p.env.Code, p.repo, target.Revision, note)
+	if err != nil {
+		return err
+	}
+	if made.ID != in.Release {
+		return rollcall.Errorf(rollcall.KindNotFound, "the release %s is not known here any more, and %s makes another one now", in.Release.Short(), rollcall.ShortRevision(target.Revision.ID)).
+			WithHint("roll a revision instead: rollcall roll %s --at REVISION", p.env.Name)
+	}
 	return nil
 }
 

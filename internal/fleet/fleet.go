@@ -113,6 +113,14 @@ func (s *session) Hello(ctx context.Context) (rollcall.NodeState, error) {
 	if reply.State == nil {
 		return rollcall.NodeState{}, fmt.Errorf("%s: a hello without a state", s.node.Name)
 	}
+	// What a node says ends up in paths and look-ups here.
+	for _, id := range append(reply.State.Releases, reply.State.Current) {
+		if id != "" && !id.Valid() {
+			return rollcall.NodeState{}, &rollcall.Error{
+				Kind: rollcall.KindBroken, Node: s.node.Name, Op: "read what it has", Err: fmt.Errorf("%q is no release", rollcall.Printable(string(id))),
+			}
+		}
+	}
 	return *reply.State, nil
 }
 

@@ -83,7 +83,7 @@ func (e *Engine) Run(ctx context.Context, plan *rollcall.Plan) (*rollcall.RollFi
 		return r.finish(ctx, rollcall.OutcomeRefused, err)
 	}
 	if err := r.switchTiers(ctx); err != nil {
-		if r.plan.OnFailure == rollcall.FailureRollback && r.plan.Kind == rollcall.KindRoll && rollcall.KindOf(err) != rollcall.KindConflict && !errors.Is(err, errStopped) {
+		if r.goesBack(ctx, err) {
 			if back := r.revert(ctx, err); back != nil {
 				return r.finish(ctx, rollcall.OutcomeStopped, back)
 			}
@@ -96,6 +96,13 @@ func (e *Engine) Run(ctx context.Context, plan *rollcall.Plan) (*rollcall.RollFi
 		return r.finish(ctx, rollcall.OutcomeBehind, nil)
 	}
 	return r.finish(ctx, rollcall.OutcomeDone, nil)
+}
+
+// goesBack tells whether what was switched is to be taken back: not when the person
+// stopped the roll, and not when somebody else has taken it over.
+func (r *run) goesBack(ctx context.Context, err error) bool {
+	return r.plan.OnFailure == rollcall.FailureRollback && r.plan.Kind == rollcall.KindRoll &&
+		rollcall.KindOf(err) != rollcall.KindConflict && !errors.Is(err, errStopped) && ctx.Err() == nil
 }
 
 func membersOf(plan *rollcall.Plan) []*member {
