@@ -67,13 +67,19 @@ func (e *Engine) Run(ctx context.Context, plan *rollcall.Plan) (*rollcall.RollFi
 	if err := r.connect(ctx); err != nil {
 		return nil, err
 	}
-	if r.nothingToDo() {
-		return r.unchanged(), nil
-	}
 	if err := r.withinLimits(); err != nil {
 		// Before the roll has a number: there is nothing to remember of it.
+		for _, m := range r.members {
+			if m.err == nil {
+				m.step = rollcall.StepSkipped
+				r.tell(m, m.step)
+			}
+		}
 		f := r.result(rollcall.OutcomeRefused, err)
 		return f, outcomeError(f, err)
+	}
+	if r.nothingToDo() {
+		return r.unchanged()
 	}
 	ctx, err := r.start(ctx)
 	if err != nil {
@@ -156,11 +162,12 @@ func (r *run) connect(ctx context.Context) error {
 	return nil
 }
 
-// nothingToDo tells whether all nodes stand where they should and the record says so.
+// nothingToDo tells whether all nodes that can be reached stand where they should and the
+// record says so.
 func (r *run) nothingToDo() bool {
 	live := r.plan.From
 	for _, m := range r.members {
-		if m.err != nil || m.has.Current != r.plan.Release {
+		if m.err == nil && m.has.Current != r.plan.Release {
 			return false
 		}
 	}
@@ -172,14 +179,21 @@ func interrupted(plan *rollcall.Plan) bool {
 	return slices.ContainsFunc(plan.Warnings, func(w rollcall.Warning) bool { return w.ID == "interrupted" })
 }
 
-func (r *run) unchanged() *rollcall.RollFinished {
-	f := r.result(rollcall.OutcomeDone, nil)
-	f.Unchanged, f.Roll = true, r.plan.From.Roll
-	f.Nodes = rollcall.NodeCounts{OK: len(r.members)}
-	if r.Watch != nil {
-		r.journal.tell(rollcall.NewEvent(rollcall.EventRollFinished, f))
+// unchanged ends a roll that has nothing to do and is not written down.
+func (r *run) unchanged() (*rollcall.RollFinished, error) {
+	for _, m := range r.members {
+		if m.err == nil {
+			m.step = rollcall.StepOK
+			r.tell(m, m.step)
+		}
 	}
-	return f
+	f := r.result(rollcall.OutcomeDone, nil)
+	if r.missed() > 0 {
+		f.Outcome = rollcall.OutcomeBehind
+	}
+	f.Unchanged, f.Roll = true, r.plan.From.Roll
+	r.journal.tell(rollcall.NewEvent(rollcall.EventRollFinished, f))
+	return f, outcomeError(f, nil)
 }
 
 // start takes the lease and writes the plan down.
@@ -380,9 +394,13 @@ func (r *run) drop(m *member, err error) {
 
 // stepEvent says where a node is.
 func (r *run) stepEvent(m *member, step rollcall.Step) rollcall.Event {
+	from := m.has.Current
+	if m.session == nil {
+		from = m.From // what the record knows: the node could not be asked
+	}
 	s := rollcall.NodeStep{
 		Environment: r.plan.Environment, Roll: r.number, Node: m.Node.Name, Tier: m.Tier, Step: step,
-		From: m.has.Current, Release: r.plan.Release, Bytes: m.bytes,
+		From: from, Release: r.plan.Release, Bytes: m.bytes,
 	}
 	switch step {
 	case rollcall.StepFailed, rollcall.StepBroken, rollcall.StepUnreachable:

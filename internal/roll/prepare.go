@@ -198,8 +198,8 @@ func (r *run) withinLimits() error {
 	if len(all) == 1 {
 		return first.err
 	}
-	e := rollcall.Errorf(rollcall.KindOf(first.err), "%d of %d nodes could not be prepared (%s), the first because: %w", len(all), total, list(all), first.err)
-	return e
+	return rollcall.Errorf(rollcall.KindOf(first.err), "%d of %d nodes could not be prepared: %s", len(all), total, list(all)).
+		WithHint("each says above why; limits: {unreachable: %d} in rollcall.yaml lets a roll go on without some", max(unreachable, 1))
 }
 
 func list(names []string) string {

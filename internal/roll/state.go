@@ -93,7 +93,7 @@ func (s *State) finish(e rollcall.Event, f *rollcall.RollFinished) {
 			}
 		}
 	}
-	if s.Live.Release != "" {
+	if s.Live.Release != "" && (s.Live.Release != f.To || s.Live.Revision.ID != f.Revision.ID) { // or nodes caught up
 		s.Before = append(s.Before, s.Live)
 	}
 	s.Live = now

@@ -13,7 +13,7 @@ const maxTable = 40
 
 func (r *Roll) summary(f *rollcall.RollFinished) {
 	p, s := r.p, r.p.style
-	if f.Unchanged {
+	if f.Unchanged && f.Outcome == rollcall.OutcomeDone {
 		p.Line("%s", cut(fmt.Sprintf("%s: nothing to do, all %s have %s", s.bold(f.Environment), plural(f.Nodes.OK, "node"), f.To.Short()), p.Columns))
 		return
 	}
