@@ -125,10 +125,10 @@ const (
 // a test holds the two against each other.
 var Steps = map[Step][]Step{
 	StepWaiting:     {StepConnecting, StepSkipped},
-	StepConnecting:  {StepReceiving, StepPrepared, StepUnreachable, StepBroken, StepSkipped},
+	StepConnecting:  {StepReceiving, StepPrepared, StepOK, StepUnreachable, StepBroken, StepSkipped},
 	StepReceiving:   {StepPrepared, StepUnreachable, StepBroken, StepSkipped},
 	StepPrepared:    {StepSwitching, StepSkipped, StepUnreachable},
-	StepSwitching:   {StepSwitched, StepUnreachable, StepBroken, StepFailed},
+	StepSwitching:   {StepSwitched, StepOK, StepUnreachable, StepBroken, StepFailed, StepSkipped},
 	StepSwitched:    {StepVerifying, StepOK, StepFailed, StepUnreachable, StepReverting},
 	StepVerifying:   {StepOK, StepFailed, StepUnreachable},
 	StepOK:          {StepReverting},

@@ -52,8 +52,8 @@ const (
 
 // Limits say how many nodes of an environment may be missed before nothing is switched.
 type Limits struct {
-	Unreachable Quantity
-	Broken      Quantity
+	Unreachable Quantity `json:"unreachable"`
+	Broken      Quantity `json:"broken"`
 }
 
 // Tier is a section of the nodes file, with how its nodes roll.

@@ -86,9 +86,10 @@ func (o *initOptions) run() error {
 	for _, path := range written {
 		o.printer.Line("wrote %s", path)
 	}
-	o.printer.Note("next: rollcall nodes        asks the servers whether they can be reached\n"+
-		"      rollcall plan %[1]s   shows what would roll\n"+
-		"      rollcall roll %[1]s   rolls it", o.environment)
+	o.printer.Note("next:\n"+
+		"  rollcall nodes %[1]s  # can every server be reached?\n"+
+		"  rollcall plan %[1]s   # what would roll?\n"+
+		"  rollcall roll %[1]s   # roll it", o.environment)
 	return nil
 }
 

@@ -56,6 +56,7 @@ var scriptCommands = map[string]scriptCommand{
 	"capture":   plain(cmdCapture),
 	"tmpfs":     plain(cmdTmpfs),
 	"newkey":    plain(cmdNewKey),
+	"pin":       plain(cmdPin),
 }
 
 // plain is a command that can't be negated.
@@ -82,8 +83,18 @@ func (w *world) node(ts *testscript.TestScript, name string) *worldNode {
 	return n
 }
 
+// plainSite is what a script rolls that has no rollcall.yaml of its own.
+const plainSite = `code:
+  www: {git: ../www, production: production}
+environments:
+  production:
+    to: /{dir}/srv
+ssh: {key_file: keys/deploy, known_hosts: known_hosts}
+`
+
 // fleet [TIER:] NODE[,KEY=VALUE]... starts nodes and writes what the site knows of
-// them. NODE_WEB and NODE_PORT are set, in capitals.
+// them, and a plain rollcall.yaml where the script has none. NODE_WEB and NODE_PORT are
+// set, in capitals.
 func cmdFleet(ts *testscript.TestScript, w *world, args []string) {
 	want(ts, len(args) > 0, "fleet [TIER:] NODE[,KEY=VALUE]...")
 	var nodes, known strings.Builder
@@ -110,6 +121,9 @@ func cmdFleet(ts *testscript.TestScript, w *world, args []string) {
 	ts.Check(os.MkdirAll(w.path("site", "nodes"), 0o755))
 	ts.Check(os.WriteFile(w.path("site", "nodes", "production"), []byte(nodes.String()), 0o644))
 	ts.Check(os.WriteFile(w.path("site", "known_hosts"), []byte(known.String()), 0o644))
+	if _, err := os.Stat(w.path("site", "rollcall.yaml")); err != nil {
+		ts.Check(os.WriteFile(w.path("site", "rollcall.yaml"), []byte(plainSite), 0o644))
+	}
 }
 
 func (n *worldNode) knownLine() string {
@@ -508,4 +522,10 @@ func cmdNewKey(ts *testscript.TestScript, _ *world, args []string) {
 	key, err := newKey(ts.MkAbs(args[0]))
 	ts.Check(err)
 	ts.Stdout().Write(ssh.MarshalAuthorizedKey(key))
+}
+
+// pin NODE lets the site's key start rollcall-node there and nothing else.
+func cmdPin(ts *testscript.TestScript, w *world, args []string) {
+	want(ts, len(args) == 1, "pin NODE")
+	ts.Check(w.node(ts, args[0]).sshd.Pin())
 }

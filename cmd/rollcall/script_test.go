@@ -43,6 +43,7 @@ func TestScript(t *testing.T) {
 				"PATH": bin + string(filepath.ListSeparator) + os.Getenv("PATH"), "HOME": home, "ME": me.Username,
 				"GIT_CONFIG_GLOBAL": filepath.Join(home, ".gitconfig"), "GIT_CONFIG_NOSYSTEM": "1", "TERM": "dumb", "TZ": "UTC",
 				"GORACE": "atexit_sleep_ms=0 exitcode=99", "ESC": "\x1b", "RLO": "\u202e", "DOLLAR": "$",
+				"LONG": strings.Repeat("long-", 40), "DEEP": strings.Repeat("d/", 60) + "deep",
 			} {
 				e.Setenv(name, value)
 			}

@@ -139,7 +139,10 @@ func (f *folder) live() (rollcall.ReleaseID, error) {
 	if err != nil {
 		return "", fmt.Errorf("read current: %w", err)
 	}
-	id, _ := releaseOf(target)
+	id, ok := releaseOf(target)
+	if !ok {
+		return "", nil // somebody else's: foreign tells
+	}
 	return id, nil
 }
 
@@ -204,7 +207,7 @@ func checkToken(seen, token rollcall.Token) error {
 		return rollcall.Errorf(rollcall.KindRefused, "this node belongs to the record %s, and this roll comes from the record %s", seen.Record, token.Record).
 			WithHint("if the other controller is gone for good: rollcall adopt ENVIRONMENT")
 	case token.Sequence < seen.Sequence:
-		return rollcall.Errorf(rollcall.KindRefused, "a newer controller has taken over (its lease is %d, this one's %d)", seen.Sequence, token.Sequence).
+		return rollcall.Errorf(rollcall.KindConflict, "a newer controller has taken over (its lease is %d, this one's %d)", seen.Sequence, token.Sequence).
 			WithHint("see rollcall status")
 	}
 	return nil

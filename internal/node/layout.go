@@ -50,6 +50,29 @@ func (h *handle) open(root *os.Root, dir string) error {
 	return nil
 }
 
+// openPlain opens a folder and follows no link on the way: a release has none there, and
+// what somebody put in a folder's place leads elsewhere.
+func (h *handle) openPlain(root *os.Root, dir string) error {
+	if h.file != nil && h.dir == dir {
+		return nil
+	}
+	h.close()
+	file, err := root.Open(".")
+	if err != nil {
+		return err
+	}
+	for part := range strings.SplitSeq(dir, "/") {
+		fd, err := unix.Openat(int(file.Fd()), part, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+		file.Close()
+		if err != nil {
+			return err
+		}
+		file = os.NewFile(uintptr(fd), part)
+	}
+	h.dir, h.file = dir, file
+	return nil
+}
+
 func (h *handle) close() {
 	if h.file != nil {
 		h.file.Close()
@@ -61,19 +84,35 @@ func (h *handle) fd() int { return int(h.file.Fd()) }
 
 // begin makes an empty layout, locked for as long as this process lives.
 func (f *folder) begin() (*layout, error) {
-	l := &layout{f: f, name: incoming + "/" + rand.Text(), buf: make([]byte, 128<<10)}
-	if err := f.root.Mkdir(l.name, 0o755); err != nil {
-		return nil, fmt.Errorf("make %s: %w", f.path(l.name), err)
+	for {
+		l := &layout{f: f, name: incoming + "/" + rand.Text(), buf: make([]byte, 128<<10)}
+		if err := f.root.Mkdir(l.name, 0o755); err != nil {
+			return nil, fmt.Errorf("make %s: %w", f.path(l.name), err)
+		}
+		err := l.claim()
+		if err == nil {
+			return l, nil
+		}
+		if l.own != nil {
+			l.own.Close()
+		}
+		// A sweep that comes before the lock takes it for a dead process's: then another one.
+		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, err
+		}
 	}
+}
+
+func (l *layout) claim() error {
 	var err error
-	if l.own, err = f.root.Open(l.name); err != nil {
-		return nil, err
+	if l.own, err = l.f.root.Open(l.name); err != nil {
+		return err
 	}
 	if err := syscall.Flock(int(l.own.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		return nil, fmt.Errorf("lock %s: %w", f.path(l.name), err)
+		return fmt.Errorf("lock %s: %w", l.f.path(l.name), err)
 	}
-	l.root, err = f.root.OpenRoot(l.name)
-	return l, err
+	l.root, err = l.f.root.OpenRoot(l.name)
+	return err
 }
 
 // close removes what did not become a release.
@@ -152,8 +191,8 @@ func (l *layout) enter(dir string) error {
 // look finds out whether a file of the base is what its manifest says, as far as its
 // size and time tell.
 func (l *layout) look(baseRoot *os.Root, e *rollcall.Entry) (bool, error) {
-	if err := l.from.open(baseRoot, path.Dir(e.Path)); err != nil {
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+	if err := l.from.openPlain(baseRoot, path.Dir(e.Path)); err != nil {
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ELOOP) {
 			return false, nil
 		}
 		return false, err

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -56,7 +57,11 @@ func (s *Store) Build(ctx context.Context, code *rollcall.Code, repo rollcall.Re
 		if err := s.keep(r.ID, m); err != nil {
 			return r, err
 		}
-		s.unsettled(r.ID, len(last.manifest.Entries) == 0)
+		if last.id == "" || s.untimed(last.id) {
+			if err := s.markUntimed(r.ID); err != nil {
+				return r, err
+			}
+		}
 	} else if err != nil {
 		return r, err
 	}
@@ -108,6 +113,7 @@ func (s *Store) learn(ctx context.Context, code *rollcall.Code, rules, tree stri
 // last is the tree that was made into a release most recently, to start from.
 type last struct {
 	tree     string
+	id       rollcall.ReleaseID
 	manifest *rollcall.Manifest
 }
 
@@ -122,7 +128,7 @@ func (s *Store) last(ctx context.Context, code *rollcall.Code, rules string) (la
 		return l, fmt.Errorf("look up the last tree: %w", err)
 	}
 	if m, err := s.Manifest(rollcall.ReleaseID(id)); err == nil {
-		l.tree, l.manifest = tree, m
+		l.tree, l.id, l.manifest = tree, rollcall.ReleaseID(id), m
 	}
 	return l, nil
 }
@@ -162,22 +168,23 @@ func setTimes(m, before *rollcall.Manifest, now time.Time) {
 	}
 }
 
-// unsettled notes that a manifest was made without an earlier one to take times from.
-func (s *Store) unsettled(id rollcall.ReleaseID, yes bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if yes {
-		s.untimed = id
-	}
+// markUntimed notes, for later processes too, that a manifest was made without an
+// earlier one to take times from. It stands until the release goes to a node.
+func (s *Store) markUntimed(id rollcall.ReleaseID) error {
+	return os.WriteFile(s.untimedPath(id), nil, 0o600)
 }
 
-// Align gives the files of a release that was just made, by a controller that knew no
-// earlier one, the times that stand on the nodes.
+func (s *Store) untimed(id rollcall.ReleaseID) bool {
+	_, err := os.Stat(s.untimedPath(id))
+	return err == nil
+}
+
+func (s *Store) untimedPath(id rollcall.ReleaseID) string { return s.manifestPath(id) + ".untimed" }
+
+// Align gives the files of a release that was made by a controller that knew no earlier
+// one, and that is on no node yet, the times that stand on the nodes.
 func (s *Store) Align(to, from rollcall.ReleaseID) error {
-	s.mu.Lock()
-	untimed := s.untimed == to && to != from
-	s.mu.Unlock()
-	if !untimed {
+	if to == from || !s.untimed(to) {
 		return nil
 	}
 	before, err := s.Manifest(from)

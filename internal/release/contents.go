@@ -69,6 +69,18 @@ func (s *Store) contents(ctx context.Context, repo rollcall.Repository, order []
 	return c, nil
 }
 
+// holds tells whether a content is to be had here.
+func (s *Store) holds(ctx context.Context, hash rollcall.Hash) bool {
+	if s.spool.open(hash) != nil {
+		return true
+	}
+	if _, err := os.Stat(s.object(hash)); err == nil {
+		return true
+	}
+	var one int
+	return s.db.QueryRowContext(ctx, `SELECT 1 FROM blobs WHERE hash = ? LIMIT 1`, hash[:]).Scan(&one) == nil
+}
+
 // next hands the next content of the order to use.
 func (c *contents) next(use func(size int64, content io.Reader) error) error {
 	hash, i := c.order[c.at], c.at

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -29,6 +30,9 @@ type packed struct {
 // that way, the pack is made once.
 func (s *Store) Deliver(ctx context.Context, code *rollcall.Code, repo rollcall.Repository, from, to rollcall.ReleaseID, note func(string)) (rollcall.Delivery, error) {
 	d := rollcall.Delivery{Release: to, Base: from}
+	if err := os.Remove(s.untimedPath(to)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return d, err // from now on its times stand somewhere
+	}
 	base, err := s.Manifest(from)
 	if err != nil {
 		return d, err
@@ -140,13 +144,16 @@ func (s *Store) write(ctx context.Context, w io.Writer, repo rollcall.Repository
 		return err
 	}
 	first := map[rollcall.Hash]int{}
+	delta := map[int]bool{}
 	var needs []rollcall.Hash // in the order in which they will be asked for
 	for i, want := range contents {
 		if _, ok := first[want.Entry.Hash]; ok {
 			continue
 		}
 		first[want.Entry.Hash] = i
-		if hasDelta(want) {
+		// The old content of an adopted manifest may never have been read here.
+		if hasDelta(want) && s.holds(ctx, want.From.Hash) {
+			delta[i] = true
 			needs = append(needs, want.From.Hash)
 		}
 		needs = append(needs, want.Entry.Hash)
@@ -164,7 +171,7 @@ func (s *Store) write(ctx context.Context, w io.Writer, repo rollcall.Repository
 			}
 			continue
 		}
-		if !hasDelta(want) {
+		if !delta[i] {
 			if err := in.next(func(size int64, r io.Reader) error { return out.Whole(size, r) }); err != nil {
 				return err
 			}

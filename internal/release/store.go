@@ -55,7 +55,6 @@ type Store struct {
 	mu        sync.Mutex
 	manifests map[rollcall.ReleaseID]*rollcall.Manifest
 	packing   map[string]*packed
-	untimed   rollcall.ReleaseID // see Align
 }
 
 var _ rollcall.Releases = (*Store)(nil)

@@ -164,7 +164,7 @@ func (r *run) env(m *member, release rollcall.ReleaseID) map[string]string {
 
 // verify tries each probe until it holds or its time is over.
 func (r *run) verify(ctx context.Context, m *member, release rollcall.ReleaseID) error {
-	if len(m.Verify) > 0 {
+	if len(m.Verify) > 0 && m.step == rollcall.StepSwitched { // while going back it stays that
 		r.tell(m, rollcall.StepVerifying)
 	}
 	for _, p := range m.Verify {

@@ -14,7 +14,7 @@ const maxTable = 40
 func (r *Roll) summary(f *rollcall.RollFinished) {
 	p, s := r.p, r.p.style
 	if f.Unchanged && f.Outcome == rollcall.OutcomeDone {
-		p.Line("%s", cut(fmt.Sprintf("%s: nothing to do, all %s have %s", s.bold(f.Environment), plural(f.Nodes.OK, "node"), f.To.Short()), p.Columns))
+		p.Line("%s", cut(fmt.Sprintf("%s: nothing to do, %s live on %s", s.bold(f.Environment), f.To.Short(), plural(f.Nodes.OK, "node")), p.Columns))
 		return
 	}
 	t := table{indent: "  ", columns: p.Columns}

@@ -129,6 +129,16 @@ var ordinary = sync.OnceValue(func() string {
 	return setpriv
 })
 
+// Pin lets the key start the rollcall-node that is installed and nothing else, as an
+// operator does with command="…" in authorized_keys.
+func (s *SSHD) Pin() error {
+	found, err := filepath.Glob(filepath.Join(s.home, ".rollcall", "bin", "rollcall-node-*"))
+	if err != nil || len(found) != 1 {
+		return fmt.Errorf("there are %d rollcall-nodes in %s", len(found), s.home)
+	}
+	return os.WriteFile(s.path("enter"), []byte("exec "+found[0]+"\n"), 0o600)
+}
+
 // Permissions tells whether file permissions bind the sessions.
 func (s *SSHD) Permissions() bool { return os.Getuid() != 0 || ordinary() != "" }
 
