@@ -30,6 +30,10 @@ type layout struct {
 	to   handle // the folder that files are being laid in
 	from handle // the folder of the base that they come from
 	buf  []byte
+	// there are the files that the layout has already: it was made out of a spare.
+	there map[*rollcall.Entry]bool
+	// edited are the paths in the base that are not what its manifest says.
+	edited []string
 }
 
 type handle struct {
@@ -82,10 +86,14 @@ func (h *handle) close() {
 
 func (h *handle) fd() int { return int(h.file.Fd()) }
 
+func (f *folder) newLayout() *layout {
+	return &layout{f: f, name: incoming + "/" + rand.Text(), buf: make([]byte, 128<<10)}
+}
+
 // begin makes an empty layout, locked for as long as this process lives.
 func (f *folder) begin() (*layout, error) {
 	for {
-		l := &layout{f: f, name: incoming + "/" + rand.Text(), buf: make([]byte, 128<<10)}
+		l := f.newLayout()
 		if err := f.root.Mkdir(l.name, 0o755); err != nil {
 			return nil, fmt.Errorf("make %s: %w", f.path(l.name), err)
 		}
@@ -143,6 +151,19 @@ func (l *layout) lay(wants []pack.Want, base rollcall.ReleaseID, r *pack.Reader,
 	told := false
 	for i := range wants {
 		want := &wants[i]
+		if l.there[want.Entry] && want.How != pack.Content {
+			// It need not be linked, but what somebody edited is still to be told.
+			if want.How == pack.Link {
+				ok, err := l.look(baseRoot, want.From)
+				if err != nil {
+					return nil, fmt.Errorf("look at %s: %w", want.From.Path, err)
+				}
+				if !ok {
+					l.edited = append(l.edited, want.From.Path)
+				}
+			}
+			continue
+		}
 		if err := l.enter(path.Dir(want.Entry.Path)); err != nil {
 			return nil, err
 		}
@@ -167,8 +188,8 @@ func (l *layout) lay(wants []pack.Want, base rollcall.ReleaseID, r *pack.Reader,
 		}
 		if !whole {
 			missing = append(missing, *want)
-			if want.From == nil {
-				missing[len(missing)-1].From = want.Entry
+			if want.From != nil {
+				l.edited = append(l.edited, want.From.Path)
 			}
 		}
 	}
@@ -197,17 +218,18 @@ func (l *layout) look(baseRoot *os.Root, e *rollcall.Entry) (bool, error) {
 		}
 		return false, err
 	}
+	return looksLike(l.from.fd(), e), nil
+}
+
+// looksLike tells whether a file in an open folder is what its entry says, as far as
+// its size, time and mode tell.
+func looksLike(folder int, e *rollcall.Entry) bool {
 	var s unix.Stat_t
-	err := unix.Fstatat(l.from.fd(), path.Base(e.Path), &s, unix.AT_SYMLINK_NOFOLLOW)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
+	if err := unix.Fstatat(folder, path.Base(e.Path), &s, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return false
 	}
-	if err != nil {
-		return false, err
-	}
-	executable := s.Mode&0o111 != 0
 	return s.Mode&unix.S_IFMT == unix.S_IFREG && s.Size == e.Size && s.Mtim.Sec == e.Mtime && s.Mtim.Nsec == 0 &&
-		executable == (e.Type == rollcall.TypeExecutable), nil
+		(s.Mode&0o111 != 0) == (e.Type == rollcall.TypeExecutable)
 }
 
 func (l *layout) link(baseRoot *os.Root, want *pack.Want) (bool, error) {
@@ -288,6 +310,9 @@ func (l *layout) content(baseRoot *os.Root, want *pack.Want, r *pack.Reader, con
 			opened = append(opened, earlier)
 			return earlier, nil
 		},
+	}
+	if l.there[want.Entry] { // read on, to where the next content begins
+		return true, r.Next(io.Discard, want.Entry.Size, places)
 	}
 	good, err := l.write(want.Entry, func(w io.Writer) error { return r.Next(w, want.Entry.Size, places) })
 	return good && whole, err

@@ -45,9 +45,11 @@ func (s *Server) receive(f *folder, q *wire.Request) (rollcall.Received, error) 
 	if err := f.links(q.Receive.Link); err != nil {
 		return received, err
 	}
-	layout, err := f.begin()
-	if err != nil {
-		return received, err
+	layout, was := f.takeSpare()
+	if layout == nil {
+		if layout, err = f.begin(); err != nil {
+			return received, err
+		}
 	}
 	defer layout.close()
 
@@ -66,6 +68,11 @@ func (s *Server) receive(f *folder, q *wire.Request) (rollcall.Received, error) 
 	if err := s.conn.SendPhase("linking"); err != nil {
 		return received, err
 	}
+	if was != nil {
+		if layout.there, err = layout.reuse(was, to); err != nil {
+			return received, fmt.Errorf("make a release out of an old one: %w", err)
+		}
+	}
 	missing, err := layout.lay(pack.Wants(base, to), q.Receive.Base, r, func() error { return s.conn.SendPhase("writing") })
 	if err != nil {
 		return received, err
@@ -75,17 +82,14 @@ func (s *Server) receive(f *folder, q *wire.Request) (rollcall.Received, error) 
 	}
 	received.Bytes = s.stream.Bytes
 	if len(missing) > 0 {
-		for _, want := range missing {
-			received.Edited = append(received.Edited, want.From.Path)
-		}
 		n, err := s.fill(layout, missing)
 		if err != nil {
 			return received, err
 		}
 		received.Bytes += n
-		slices.Sort(received.Edited)
-		received.Edited = slices.Compact(received.Edited)
 	}
+	slices.Sort(layout.edited)
+	received.Edited = slices.Compact(layout.edited)
 	if err := layout.rest(to, q.Receive.Link); err != nil {
 		return received, err
 	}
@@ -171,7 +175,14 @@ func (f *folder) enough(r *wire.Receive) error {
 	if err != nil {
 		return err
 	}
-	if need := r.Bytes + spareBytes; bytes < need {
+	need := r.Bytes + spareBytes
+	if bytes < need || files >= 0 && files < int64(r.Created)+100 {
+		f.dropSpare()
+		if bytes, files, err = f.space(); err != nil {
+			return err
+		}
+	}
+	if bytes < need {
 		return rollcall.Errorf(rollcall.KindBroken, "the disk of %s has %d MB free, and the release takes %d MB", f.dir, bytes>>20, need>>20).
 			WithHint("free some space there, or lower the environment's keep: in rollcall.yaml")
 	}

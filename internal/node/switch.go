@@ -110,12 +110,8 @@ func (f *folder) clean(token rollcall.Token, keep int, always []rollcall.Release
 		if i < keep || stays[id] {
 			continue
 		}
-		// The manifest first: without it the folder is no release any more.
-		if err := f.root.Remove(manifests + "/" + string(id)); err != nil {
-			return fmt.Errorf("remove a manifest: %w", err)
-		}
-		if err := f.root.Remove(kept + "/" + string(id) + ".json"); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("remove a list: %w", err)
+		if err := f.letGo(id); err != nil {
+			return err
 		}
 	}
 	entries, err := os.ReadDir(f.path(releases))

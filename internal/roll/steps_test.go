@@ -64,6 +64,8 @@ type world struct {
 	fails    map[string]bool // addresses whose probe fails, by release's content of "page"
 	steps    map[string]rollcall.Step
 	seen     map[string][]rollcall.Step
+	more     map[string]string // files of the next tree
+	notes    []string
 }
 
 func newWorld(t *testing.T) *world {
@@ -99,6 +101,7 @@ func (w *world) roll(tree string, change func(*roll.Engine)) (*rollcall.RollFini
 	w.t.Helper()
 	ctx := w.t.Context()
 	w.repo.files[tree] = map[string]string{"page": tree, "same": "same"}
+	maps.Copy(w.repo.files[tree], w.more)
 	made, err := w.releases.Build(ctx, w.env.Code, w.repo, rollcall.Revision{ID: "rev-" + tree, Tree: tree, Time: time.Unix(1e9, 0)}, func(string) {})
 	if err != nil {
 		w.t.Fatal(err)
@@ -133,6 +136,10 @@ func (w *world) roll(tree string, change func(*roll.Engine)) (*rollcall.RollFini
 }
 
 func (w *world) watch(e rollcall.Event) {
+	var note rollcall.Note
+	if e.Type == rollcall.EventPreparing && e.Decode(&note) == nil {
+		w.notes = append(w.notes, note.Text)
+	}
 	if !strings.HasPrefix(e.Type, rollcall.EventNodePrefix) {
 		return
 	}
