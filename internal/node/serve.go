@@ -11,6 +11,7 @@
 //	.rollcall/manifests/3f9c…    what the release holds; its mtime tells when it was last live
 //	.rollcall/kept/3f9c….json    what the release holds besides, and until when
 //	.rollcall/incoming/…         a release on its way; locked while its process lives
+//	.rollcall/spare/…            a release that was let go, to make the next one out of
 package node
 
 import (
