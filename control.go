@@ -42,6 +42,8 @@ type RollRequest struct {
 	Parallel    int      // nodes at once; 0: the default
 	// Confirm is asked with the plan before anything is touched; an error ends the roll.
 	Confirm func(*Plan) error
+	// Asks tells that Confirm waits for a person: nodes are not connected to before.
+	Asks bool
 	// Watch is called with every event of the roll, kept or not, one at a time.
 	Watch func(Event)
 	// Stop, once closed, ends the roll at the next safe point.

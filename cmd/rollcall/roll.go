@@ -78,6 +78,7 @@ func (o *rollOptions) run(ctx context.Context) error {
 	printer := o.printer()
 	show := printer.Roll()
 	o.request.Watch, o.request.Stop = show.Watch, o.stop
+	o.request.Asks = !o.agreed()
 	o.request.Confirm = func(plan *rollcall.Plan) error {
 		show.Pause()
 		if err := o.confirm(printer, plan); err != nil {
@@ -93,9 +94,12 @@ func (o *rollOptions) run(ctx context.Context) error {
 	return err
 }
 
+// agreed tells that nobody need be asked.
+func (o *rollOptions) agreed() bool { return o.yes || o.request.Plan != "" }
+
 // confirm shows the plan and asks, where there is somebody to ask.
 func (o *rollOptions) confirm(printer *view.Printer, plan *rollcall.Plan) error {
-	if o.yes || o.request.Plan != "" {
+	if o.agreed() {
 		return nil
 	}
 	if !interactive() || o.json {

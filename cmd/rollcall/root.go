@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/signal"
 	"strings"
@@ -47,7 +48,7 @@ func run(args []string) int {
 	root := newRoot(g)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
-	if err == nil || errors.Is(err, syscall.EPIPE) { // nobody reads on
+	if err == nil || unread(err) {
 		return 0
 	}
 	var usage *usageError
@@ -59,6 +60,12 @@ func run(args []string) int {
 	}
 	g.printer().Error(err)
 	return rollcall.ExitCode(err)
+}
+
+// unread tells that nobody reads the results on. A broken pipe to a node is another thing.
+func unread(err error) bool {
+	var write *fs.PathError
+	return errors.As(err, &write) && write.Path == os.Stdout.Name() && errors.Is(write, syscall.EPIPE)
 }
 
 // interrupts makes the first Ctrl-C ask for a stop at the next safe point, and the

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rollcall-dev/rollcall"
+	"github.com/rollcall-dev/rollcall/internal/fleet"
 	"github.com/rollcall-dev/rollcall/internal/gate"
 	"github.com/rollcall-dev/rollcall/internal/release"
 	"github.com/rollcall-dev/rollcall/internal/roll"
@@ -166,6 +167,19 @@ func (a *App) Diff(ctx context.Context, request rollcall.RollRequest) (*rollcall
 
 // Roll plans, asks, and rolls.
 func (a *App) Roll(ctx context.Context, request rollcall.RollRequest) (*rollcall.RollFinished, error) {
+	env, err := a.environment(request.Environment)
+	if err != nil {
+		return nil, err
+	}
+	var nodes rollcall.Fleet = a.fleet(env)
+	if !request.Asks {
+		parallel := request.Parallel
+		if parallel <= 0 {
+			parallel = roll.DefaultParallel
+		}
+		nodes = fleet.Ahead(ctx, nodes, roll.Selected(env, request.Selection), parallel)
+	}
+	defer nodes.Close()
 	p, err := a.plan(ctx, request)
 	if err != nil {
 		return nil, err
@@ -178,8 +192,6 @@ func (a *App) Roll(ctx context.Context, request rollcall.RollRequest) (*rollcall
 			return nil, err
 		}
 	}
-	nodes := a.fleet(p.env)
-	defer nodes.Close()
 	engine := &roll.Engine{
 		Record: a.record, Fleet: nodes, Releases: p.releases, Probe: gate.Check, Code: p.env.Code, Repo: p.repo,
 		By: a.by, Parallel: request.Parallel, Watch: request.Watch, Stop: request.Stop,

@@ -9,6 +9,7 @@ import (
 	"io"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/rollcall-dev/rollcall"
@@ -58,7 +59,7 @@ func (s *session) lost(ctx context.Context, err error) error {
 		return cause
 	}
 	e := &rollcall.Error{Kind: rollcall.KindUnreachable, Node: s.node.Name, Op: "lost the node", Err: err}
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) {
 		e.Err = errors.New("the connection ended")
 	}
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {

@@ -1,6 +1,8 @@
 package node
 
 import (
+	"bufio"
+	"bytes"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -27,67 +29,28 @@ type layout struct {
 	name string // beneath the folder
 	own  *os.File
 	root *os.Root
-	to   handle // the folder that files are being laid in
-	from handle // the folder of the base that they come from
+	to   ladder   // where files are being laid
+	base *os.File // the release on which this one is based, or nil
+	from ladder   // where in it they come from
 	buf  []byte
+	out  *bufio.Writer
+	sum  *blake3.Hasher
+	old  bytes.Buffer
 	// there are the files that the layout has already: it was made out of a spare.
 	there map[*rollcall.Entry]bool
 	// edited are the paths in the base that are not what its manifest says.
 	edited []string
 }
 
-type handle struct {
-	dir  string
-	file *os.File
-}
-
-func (h *handle) open(root *os.Root, dir string) error {
-	if h.file != nil && h.dir == dir {
-		return nil
-	}
-	h.close()
-	file, err := root.Open(dir)
-	if err != nil {
-		return err
-	}
-	h.dir, h.file = dir, file
-	return nil
-}
-
-// openPlain opens a folder and follows no link on the way: a release has none there, and
-// what somebody put in a folder's place leads elsewhere.
-func (h *handle) openPlain(root *os.Root, dir string) error {
-	if h.file != nil && h.dir == dir {
-		return nil
-	}
-	h.close()
-	file, err := root.Open(".")
-	if err != nil {
-		return err
-	}
-	for part := range strings.SplitSeq(dir, "/") {
-		fd, err := unix.Openat(int(file.Fd()), part, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-		file.Close()
-		if err != nil {
-			return err
-		}
-		file = os.NewFile(uintptr(fd), part)
-	}
-	h.dir, h.file = dir, file
-	return nil
-}
-
-func (h *handle) close() {
-	if h.file != nil {
-		h.file.Close()
-		h.file = nil
-	}
-}
-
-func (h *handle) fd() int { return int(h.file.Fd()) }
+// wholeOld is up to which size an old file is read at once to apply a delta to it: its
+// pieces are many and short.
+const wholeOld = 8 << 20
 
 func (f *folder) newLayout() *layout {
-	return &layout{f: f, name: incoming + "/" + rand.Text(), buf: make([]byte, 128<<10)}
+	return &layout{
+		f: f, name: incoming + "/" + rand.Text(),
+		buf: make([]byte, 128<<10), out: bufio.NewWriterSize(nil, 128<<10), sum: blake3.New(),
+	}
 }
 
 // begin makes an empty layout, locked for as long as this process lives.
@@ -119,14 +82,18 @@ func (l *layout) claim() error {
 	if err := syscall.Flock(int(l.own.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		return fmt.Errorf("lock %s: %w", l.f.path(l.name), err)
 	}
+	return l.openRoot()
+}
+
+func (l *layout) openRoot() (err error) {
+	l.to.root = int(l.own.Fd())
 	l.root, err = l.f.root.OpenRoot(l.name)
 	return err
 }
 
 // close removes what did not become a release.
 func (l *layout) close() {
-	l.to.close()
-	l.from.close()
+	l.to.leave(0)
 	if l.root != nil {
 		l.root.Close()
 	}
@@ -139,14 +106,17 @@ func (l *layout) sync() error { return unix.Syncfs(int(l.own.Fd())) }
 // lay makes the wanted files. It returns those whose content was not to be had here,
 // because the base's file is not what its manifest says.
 func (l *layout) lay(wants []pack.Want, base rollcall.ReleaseID, r *pack.Reader, writing func() error) (missing []pack.Want, err error) {
-	var baseRoot *os.Root
 	if base != "" {
-		if baseRoot, err = l.f.root.OpenRoot(releases + "/" + string(base)); err != nil {
+		if l.base, err = l.f.root.Open(releases + "/" + string(base)); err != nil {
 			return nil, fmt.Errorf("open the old release: %w", err)
 		}
-		defer baseRoot.Close()
+		l.from.root = int(l.base.Fd())
+		defer func() {
+			l.from.leave(0)
+			l.base.Close()
+			l.base = nil
+		}()
 	}
-	defer l.from.close()
 	var contents []*pack.Want // for what is the same as an earlier one
 	told := false
 	for i := range wants {
@@ -154,7 +124,7 @@ func (l *layout) lay(wants []pack.Want, base rollcall.ReleaseID, r *pack.Reader,
 		if l.there[want.Entry] && want.How != pack.Content {
 			// It need not be linked, but what somebody edited is still to be told.
 			if want.How == pack.Link {
-				ok, err := l.look(baseRoot, want.From)
+				ok, err := l.look(want.From)
 				if err != nil {
 					return nil, fmt.Errorf("look at %s: %w", want.From.Path, err)
 				}
@@ -170,9 +140,9 @@ func (l *layout) lay(wants []pack.Want, base rollcall.ReleaseID, r *pack.Reader,
 		var whole bool
 		switch want.How {
 		case pack.Link:
-			whole, err = l.link(baseRoot, want)
+			whole, err = l.link(want)
 		case pack.Copy:
-			whole, err = l.copy(baseRoot, want)
+			whole, err = l.copy(want)
 		case pack.Content:
 			if !told {
 				told = true
@@ -181,7 +151,7 @@ func (l *layout) lay(wants []pack.Want, base rollcall.ReleaseID, r *pack.Reader,
 				}
 			}
 			contents = append(contents, want)
-			whole, err = l.content(baseRoot, want, r, contents)
+			whole, err = l.content(want, r, contents)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("write %s: %w", want.Entry.Path, err)
@@ -198,21 +168,19 @@ func (l *layout) lay(wants []pack.Want, base rollcall.ReleaseID, r *pack.Reader,
 
 // enter goes to a folder of the layout and makes it where it is not there yet.
 func (l *layout) enter(dir string) error {
-	if l.to.file != nil && l.to.dir == dir {
-		return nil
+	if _, err := l.to.enter(dir, true); err != nil {
+		return fmt.Errorf("make %s: %w", dir, err)
 	}
-	if dir != "." {
-		if err := l.root.MkdirAll(dir, 0o755); err != nil {
-			return fmt.Errorf("make %s: %w", dir, err)
-		}
-	}
-	return l.to.open(l.root, dir)
+	return nil
 }
 
 // look finds out whether a file of the base is what its manifest says, as far as its
 // size and time tell.
-func (l *layout) look(baseRoot *os.Root, e *rollcall.Entry) (bool, error) {
-	if err := l.from.openPlain(baseRoot, path.Dir(e.Path)); err != nil {
+func (l *layout) look(e *rollcall.Entry) (bool, error) {
+	if l.base == nil {
+		return false, nil
+	}
+	if _, err := l.from.enter(path.Dir(e.Path), false); err != nil {
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ELOOP) {
 			return false, nil
 		}
@@ -232,19 +200,19 @@ func looksLike(folder int, e *rollcall.Entry) bool {
 		(s.Mode&0o111 != 0) == (e.Type == rollcall.TypeExecutable)
 }
 
-func (l *layout) link(baseRoot *os.Root, want *pack.Want) (bool, error) {
-	if ok, err := l.look(baseRoot, want.From); !ok || err != nil {
+func (l *layout) link(want *pack.Want) (bool, error) {
+	if ok, err := l.look(want.From); !ok || err != nil {
 		return false, err
 	}
 	err := unix.Linkat(l.from.fd(), path.Base(want.From.Path), l.to.fd(), path.Base(want.Entry.Path), 0)
 	if errors.Is(err, unix.EMLINK) || errors.Is(err, unix.EPERM) || errors.Is(err, unix.EXDEV) {
-		return l.copy(baseRoot, want) // as many links as the file system can, or none at all
+		return l.copy(want) // as many links as the file system can, or none at all
 	}
 	return err == nil, err
 }
 
-func (l *layout) copy(baseRoot *os.Root, want *pack.Want) (bool, error) {
-	if ok, err := l.look(baseRoot, want.From); !ok || err != nil {
+func (l *layout) copy(want *pack.Want) (bool, error) {
+	if ok, err := l.look(want.From); !ok || err != nil {
 		return false, err
 	}
 	old, err := l.openFrom(want.From)
@@ -267,7 +235,7 @@ func (l *layout) openFrom(e *rollcall.Entry) (*os.File, error) {
 }
 
 // content writes a file whose content is in the pack.
-func (l *layout) content(baseRoot *os.Root, want *pack.Want, r *pack.Reader, contents []*pack.Want) (bool, error) {
+func (l *layout) content(want *pack.Want, r *pack.Reader, contents []*pack.Want) (bool, error) {
 	whole := true
 	var opened []*os.File
 	defer func() {
@@ -277,10 +245,10 @@ func (l *layout) content(baseRoot *os.Root, want *pack.Want, r *pack.Reader, con
 	}()
 	places := pack.Places{
 		Old: func() (io.ReaderAt, int64, error) {
-			if want.From == nil || baseRoot == nil {
+			if want.From == nil || l.base == nil {
 				return nil, 0, fmt.Errorf("a delta without an old file")
 			}
-			ok, err := l.look(baseRoot, want.From)
+			ok, err := l.look(want.From)
 			if err != nil {
 				return nil, 0, err
 			}
@@ -293,7 +261,14 @@ func (l *layout) content(baseRoot *os.Root, want *pack.Want, r *pack.Reader, con
 				return nil, 0, err
 			}
 			opened = append(opened, old)
-			return old, want.From.Size, nil
+			if want.From.Size > wholeOld {
+				return old, want.From.Size, nil
+			}
+			l.old.Reset()
+			if _, err := l.old.ReadFrom(io.LimitReader(old, want.From.Size+1)); err != nil {
+				return nil, 0, err
+			}
+			return bytes.NewReader(l.old.Bytes()), int64(l.old.Len()), nil
 		},
 		Same: func(i int) (io.Reader, error) {
 			if i < 0 || i >= len(contents)-1 {
@@ -331,8 +306,13 @@ func (l *layout) write(e *rollcall.Entry, fill func(io.Writer) error) (bool, err
 		return false, err
 	}
 	file := os.NewFile(uintptr(fd), e.Path)
-	h := hasher{file: file, sum: blake3.New()}
-	err = fill(&h)
+	h := hasher{file: file, sum: l.sum}
+	l.sum.Reset()
+	l.out.Reset(&h) // a delta is made of many short pieces
+	err = fill(l.out)
+	if flushed := l.out.Flush(); err == nil {
+		err = flushed
+	}
 	if err == nil {
 		// By the descriptor: the name could be changed meanwhile, the file can't.
 		mtime := unix.NsecToTimespec(time.Unix(e.Mtime, 0).UnixNano())

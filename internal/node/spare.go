@@ -8,6 +8,7 @@ import (
 	"os"
 	"sort"
 	"strings"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -115,56 +116,95 @@ func (l *layout) claimSpare(name string) error {
 	if err := l.f.root.Rename(name, l.name); err != nil {
 		return err
 	}
-	l.root, err = l.f.root.OpenRoot(l.name)
-	return err
+	return l.openRoot()
 }
 
 // reuse leaves in a spare only what the new release has too, looks at each of those
 // files as it would before linking it, and tells which are there. What else stands in
 // its folders goes: also what somebody or something wrote there meanwhile.
 func (l *layout) reuse(was, to *rollcall.Manifest) (map[*rollcall.Entry]bool, error) {
-	there := make(map[*rollcall.Entry]bool, len(to.Entries))
 	own, err := unix.Openat(int(l.own.Fd()), ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
 	}
-	return there, l.reuseFolder(os.NewFile(uintptr(own), "."), "", was, to, there)
+	r := &reuser{l: l, was: was, to: to, there: make(map[*rollcall.Entry]bool, len(to.Entries)), slots: make(chan struct{}, reuseAtOnce)}
+	r.folder(os.NewFile(uintptr(own), "."), "")
+	r.wait.Wait()
+	return r.there, r.err
 }
 
-func (l *layout) reuseFolder(dir *os.File, prefix string, was, to *rollcall.Manifest, there map[*rollcall.Entry]bool) error {
-	defer dir.Close()
+// reuseAtOnce is how many folders are looked at together. An old release is seldom in
+// the node's memory, and disks answer many questions as soon as one.
+const reuseAtOnce = 16
+
+type reuser struct {
+	l       *layout
+	was, to *rollcall.Manifest
+	slots   chan struct{}
+	wait    sync.WaitGroup
+
+	mu    sync.Mutex
+	there map[*rollcall.Entry]bool
+	err   error
+}
+
+func (r *reuser) folder(dir *os.File, prefix string) {
+	there, err := r.look(dir, prefix)
+	dir.Close()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, e := range there {
+		r.there[e] = true
+	}
+	if r.err == nil {
+		r.err = err
+	}
+}
+
+// look does one folder, and those below it beside or after it.
+func (r *reuser) look(dir *os.File, prefix string) (there []*rollcall.Entry, err error) {
 	entries, err := dir.ReadDir(-1)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	fd := int(dir.Fd())
 	for _, d := range entries {
 		name := prefix + d.Name()
-		switch {
-		case d.IsDir() && hasBelow(to, name):
+		if d.IsDir() && hasBelow(r.to, name) {
 			sub, err := unix.Openat(fd, d.Name(), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 			if err != nil {
-				return err
+				return nil, err
 			}
-			if err := l.reuseFolder(os.NewFile(uintptr(sub), name), name+"/", was, to, there); err != nil {
-				return err
-			}
-		case d.IsDir():
-			if err := l.root.RemoveAll(name); err != nil {
-				return err
-			}
-		default:
-			e := to.Find(name)
-			if d.Type().IsRegular() && e != nil && isUnchanged(was.Find(name), e) && looksLike(fd, e) {
-				there[e] = true
-				continue
-			}
-			if err := unix.Unlinkat(fd, d.Name(), 0); err != nil {
-				return err
-			}
+			r.below(os.NewFile(uintptr(sub), name), name+"/")
+			continue
+		}
+		e := r.to.Find(name)
+		if d.Type().IsRegular() && e != nil && isUnchanged(r.was.Find(name), e) && looksLike(fd, e) {
+			there = append(there, e)
+			continue
+		}
+		if d.IsDir() {
+			err = r.l.root.RemoveAll(name)
+		} else {
+			err = unix.Unlinkat(fd, d.Name(), 0)
+		}
+		if err != nil {
+			return nil, err
 		}
 	}
-	return nil
+	return there, nil
+}
+
+func (r *reuser) below(dir *os.File, prefix string) {
+	select {
+	case r.slots <- struct{}{}:
+		r.wait.Go(func() {
+			defer func() { <-r.slots }()
+			r.folder(dir, prefix)
+		})
+	default:
+		r.folder(dir, prefix)
+	}
 }
 
 // hasBelow tells whether a manifest has anything in a folder, or the folder itself.

@@ -18,6 +18,7 @@ type Reader struct {
 	z       *zstd.Decoder
 	r       *bufio.Reader
 	changes []byte
+	buf     []byte
 }
 
 // NewReader reads the begin of a pack.
@@ -26,7 +27,7 @@ func NewReader(r io.Reader) (*Reader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read a pack: %w", err)
 	}
-	p := &Reader{z: z, r: bufio.NewReaderSize(z, 1<<16)}
+	p := &Reader{z: z, r: bufio.NewReaderSize(z, 1<<16), buf: make([]byte, 1<<16)}
 	if err := p.begin(); err != nil {
 		z.Close()
 		return nil, fmt.Errorf("read a pack: %w", err)
@@ -136,7 +137,7 @@ func (p *Reader) delta(w io.Writer, size int64, places Places) error {
 		if copied > uint64(size) || start < 0 || start > oldSize || int64(copied) > oldSize-start {
 			return fmt.Errorf("a delta copies from outside the old file")
 		}
-		if _, err := io.Copy(w, io.NewSectionReader(old, start, int64(copied))); err != nil {
+		if _, err := io.CopyBuffer(w, io.NewSectionReader(old, start, int64(copied)), p.buf); err != nil {
 			return err
 		}
 		size -= int64(copied)

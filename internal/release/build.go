@@ -52,7 +52,7 @@ func (s *Store) Build(ctx context.Context, code *rollcall.Code, repo rollcall.Re
 	}
 	setTimes(m, last.manifest, revision.Time)
 	r.ID = nameOf(m)
-	r.Odd = alikeButForCase(m)
+	r.Odd = alikeButForCase(m, last.manifest)
 	if _, err := s.Manifest(r.ID); rollcall.KindOf(err) == rollcall.KindNotFound {
 		if err := s.keep(r.ID, m); err != nil {
 			return r, err
@@ -204,21 +204,25 @@ func (s *Store) Align(to, from rollcall.ReleaseID) error {
 	return s.keep(to, timed)
 }
 
-// alikeButForCase finds names that a case-insensitive place could not hold together.
-func alikeButForCase(m *rollcall.Manifest) []string {
-	seen := make(map[string]string, len(m.Entries))
+// alikeButForCase finds names that a case-insensitive place could not hold together. It
+// looks where something was added: what was there before was looked at then.
+func alikeButForCase(m, before *rollcall.Manifest) []string {
+	added := map[string]string{}
+	for i := range m.Entries {
+		if p := m.Entries[i].Path; before.Find(p) == nil {
+			added[strings.ToLower(p)] = p
+		}
+	}
+	if len(added) == 0 {
+		return nil
+	}
 	var odd []string
 	for i := range m.Entries {
 		p := m.Entries[i].Path
-		folded := strings.ToLower(p)
-		if other, ok := seen[folded]; ok {
-			odd = append(odd, fmt.Sprintf("%s and %s are alike but for case", other, p))
-			if len(odd) == 5 {
-				break
-			}
+		if other, ok := added[strings.ToLower(p)]; ok && other != p && len(odd) < 5 {
+			odd = append(odd, fmt.Sprintf("%s and %s are alike but for case", min(p, other), max(p, other)))
 		}
-		seen[folded] = p
 	}
 	slices.Sort(odd)
-	return odd
+	return slices.Compact(odd)
 }

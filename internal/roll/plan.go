@@ -146,6 +146,19 @@ func batches(nodes []rollcall.NodePlan, sizes []rollcall.Quantity) [][]rollcall.
 	return cut
 }
 
+// Selected lists the nodes of an environment that a selection takes.
+func Selected(env *rollcall.Environment, s rollcall.Selection) []rollcall.Node {
+	var nodes []rollcall.Node
+	for _, tier := range env.Tiers {
+		for _, node := range tier.Nodes {
+			if selected(s, tier.Name, node, map[string]bool{}) {
+				nodes = append(nodes, node)
+			}
+		}
+	}
+	return nodes
+}
+
 func selected(s rollcall.Selection, tier string, node rollcall.Node, matched map[string]bool) bool {
 	in := len(s.Tier) == 0
 	for _, name := range s.Tier {

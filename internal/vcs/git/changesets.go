@@ -21,36 +21,31 @@ func (r *Repository) Changesets(ctx context.Context, from, to string) (coming, g
 	if from == "" || from == to {
 		return nil, nil, nil
 	}
-	coming, err = r.log(ctx, from, to)
-	if err != nil {
-		return nil, nil, err
-	}
-	going, err = r.log(ctx, to, from)
-	return coming, going, err
-}
-
-func (r *Repository) log(ctx context.Context, without, with string) ([]rollcall.Changeset, error) {
 	// Names, messages and paths are hostile: only a mark that nobody could know when
 	// they were written tells where a record begins.
 	mark := rand.Text()
-	out, err := r.git(ctx, "log", "-z", "--first-parent", "--diff-merges=first-parent", "--name-only", "--no-renames",
+	out, err := r.git(ctx, "log", "-z", "--left-right", "--first-parent", "--diff-merges=first-parent", "--name-only", "--no-renames",
 		"--no-color", "--no-ext-diff", "--no-show-signature", "--no-mailmap", "--encoding=UTF-8",
-		"--format="+mark+"%x00%H%x00%an%x00%ae%x00%at%x00%B%x00", "^"+without, with, "--")
+		"--format="+mark+"%m%x00%H%x00%an%x00%ae%x00%at%x00%B%x00", from+"..."+to, "--")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var all []rollcall.Changeset
-	for record := range strings.SplitSeq(string(out), mark+"\x00") {
-		if strings.Trim(record, "\x00") == "" {
+	for record := range strings.SplitSeq(string(out), mark) {
+		side, record, ok := strings.Cut(record, "\x00")
+		if !ok || side == "" {
 			continue
 		}
 		c, err := parseRecord(record)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		all = append(all, c)
+		if side == "<" {
+			going = append(going, c)
+		} else {
+			coming = append(coming, c)
+		}
 	}
-	return all, nil
+	return coming, going, nil
 }
 
 func parseRecord(record string) (rollcall.Changeset, error) {

@@ -44,6 +44,9 @@ func Open(ctx context.Context, address, mirrorDir string, note func(string)) (*R
 			dir = real
 		}
 		r := &Repository{dir: dir, ceiling: filepath.Dir(dir)}
+		if isBare(dir) { // nothing that git would have to find
+			return r, nil
+		}
 		out, err := r.git(ctx, "rev-parse", "--absolute-git-dir")
 		if err != nil {
 			return nil, openError(address, err)
@@ -56,6 +59,19 @@ func Open(ctx context.Context, address, mirrorDir string, note func(string)) (*R
 		return nil, err
 	}
 	return r, nil
+}
+
+// isBare tells whether a folder is a bare repository by the look of it.
+func isBare(dir string) bool {
+	if _, err := os.Stat(filepath.Join(dir, ".git")); err == nil {
+		return false
+	}
+	for _, name := range []string{"HEAD", "objects", "refs"} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+			return false
+		}
+	}
+	return true
 }
 
 func openError(address string, err error) error {
