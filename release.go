@@ -217,13 +217,18 @@ func (m *Manifest) Check() error {
 
 // CheckPath refuses a path that is not clean, relative and free of control characters.
 func CheckPath(p string) error {
-	if p == "" || p == "." || p[0] == '/' || path.Clean(p) != p || p == ".." || strings.HasPrefix(p, "../") {
-		return fmt.Errorf("path %q is not a clean path beneath its folder", p)
-	}
-	for _, c := range []byte(p) {
-		if c < 0x20 || c == 0x7f {
-			return fmt.Errorf("path %q has a control character", p)
+	begin := 0 // of the part at hand
+	for i := 0; i <= len(p); i++ {
+		if i < len(p) && p[i] != '/' {
+			if p[i] < 0x20 || p[i] == 0x7f {
+				return fmt.Errorf("path %q has a control character", p)
+			}
+			continue
 		}
+		if part := p[begin:i]; part == "" || part == "." || part == ".." {
+			return fmt.Errorf("path %q is not a clean path beneath its folder", p)
+		}
+		begin = i + 1
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/rollcall-dev/rollcall/internal/node"
@@ -14,6 +15,8 @@ import (
 )
 
 func main() {
+	// It lives for seconds and holds little: collecting is not worth its time.
+	debug.SetGCPercent(400)
 	// Files become 0644 and 0755, whatever the user's umask is.
 	syscall.Umask(0o022)
 	// The controller's end is the end of standard input, and nothing else.

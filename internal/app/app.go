@@ -33,6 +33,7 @@ type App struct {
 	state  string
 	by     string
 	record *sqlite.Record
+	nodes  nodeBinaries
 
 	mu       sync.Mutex
 	releases *release.Store
@@ -57,7 +58,7 @@ func Open(ctx context.Context, o Options) (*App, error) {
 	if err != nil {
 		return nil, stateError(state, err)
 	}
-	return &App{site: s, state: state, by: roll.Person(), record: record}, nil
+	return &App{site: s, state: state, by: roll.Person(), record: record, nodes: nodeBinaries{names: filepath.Join(state, "rollcall-node.json")}}, nil
 }
 
 // makeState makes the state folder, which version control is to leave alone.
@@ -154,5 +155,5 @@ func (a *App) fleet(env *rollcall.Environment) *fleet.Fleet {
 	if settings == nil {
 		settings = a.site.SSH
 	}
-	return fleet.New(ssh.New(ssh.Config{SSH: settings, Binary: nodeBinary}))
+	return fleet.New(ssh.New(ssh.Config{SSH: settings, Name: a.nodes.Name, Content: a.nodes.Content}))
 }

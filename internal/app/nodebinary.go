@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,80 +14,123 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"time"
 
+	"github.com/google/renameio/v2"
 	"github.com/zeebo/blake3"
 
 	"github.com/rollcall-dev/rollcall"
-	"github.com/rollcall-dev/rollcall/internal/fleet/ssh"
 )
 
-// nodeBinaries holds what was found, by platform: a roll asks once for every node.
-var nodeBinaries struct {
+// nodeBinaries finds rollcall-node: beside this program, or, where this program was made
+// by `go run` or `go build` from its sources, built from them.
+type nodeBinaries struct {
+	names string // a file that remembers what the name of which binary is
+
 	mu    sync.Mutex
-	found map[string]ssh.Binary
+	built map[string][]byte // by platform
 }
 
-// nodeBinary finds rollcall-node for a platform: beside this program, or, where this
-// program was made by `go run` or `go build` from its sources, built from them. The
-// name holds the hash of the one for this machine and is the same for all platforms.
-func nodeBinary(ctx context.Context, platform string) (ssh.Binary, error) {
-	nodeBinaries.mu.Lock()
-	defer nodeBinaries.mu.Unlock()
-	if b, ok := nodeBinaries.found[platform]; ok {
-		return b, nil
-	}
-	own := "linux/" + runtime.GOARCH
-	content, err := findNodeBinary(ctx, platform)
+// nodeName is what is remembered: hashing some megabytes at every start would be most of
+// what a roll without changes costs.
+type nodeName struct {
+	Path  string    `json:"path"`
+	Size  int64     `json:"size"`
+	Mtime time.Time `json:"mtime"`
+	Name  string    `json:"name"`
+}
+
+// Name holds the hash of the binary for this machine, and is the same for all platforms.
+func (n *nodeBinaries) Name(ctx context.Context) (string, error) {
+	path, info, err := siblingNode(runtime.GOOS, runtime.GOARCH)
 	if err != nil {
-		return ssh.Binary{}, err
+		return "", err
 	}
-	named := content
-	if platform != own {
-		if named, err = findNodeBinary(ctx, own); err != nil {
-			return ssh.Binary{}, err
+	now := nodeName{Path: path}
+	if path != "" {
+		now.Size, now.Mtime = info.Size(), info.ModTime().UTC()
+		var known nodeName
+		if b, err := os.ReadFile(n.names); err == nil && json.Unmarshal(b, &known) == nil {
+			now.Name = known.Name
+			if known == now && known.Name != "" {
+				return known.Name, nil
+			}
 		}
 	}
-	sum := blake3.Sum256(named)
-	b := ssh.Binary{Name: "rollcall-node-" + hex.EncodeToString(sum[:10]), Content: content}
-	if nodeBinaries.found == nil {
-		nodeBinaries.found = map[string]ssh.Binary{}
+	// Nodes are Linux, whatever this machine is.
+	content, err := n.Content(ctx, "linux/"+runtime.GOARCH)
+	if err != nil {
+		return "", err
 	}
-	nodeBinaries.found[platform] = b
+	sum := blake3.Sum256(content)
+	now.Name = "rollcall-node-" + hex.EncodeToString(sum[:10])
+	if path != "" {
+		if b, err := json.Marshal(now); err == nil {
+			_ = renameio.WriteFile(n.names, b, 0o600) // forgotten is only slower
+		}
+	}
+	return now.Name, nil
+}
+
+// Content gives the binary for a GOOS/GOARCH.
+func (n *nodeBinaries) Content(ctx context.Context, platform string) ([]byte, error) {
+	system, arch, _ := strings.Cut(platform, "/")
+	path, _, err := siblingNode(system, arch)
+	if err != nil {
+		return nil, err
+	}
+	if path != "" {
+		return os.ReadFile(path)
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if b := n.built[platform]; b != nil {
+		return b, nil
+	}
+	b, err := buildNodeBinary(ctx, system, arch)
+	if err != nil {
+		return nil, err
+	}
+	if n.built == nil {
+		n.built = map[string][]byte{}
+	}
+	n.built[platform] = b
 	return b, nil
 }
 
-func findNodeBinary(ctx context.Context, platform string) ([]byte, error) {
-	system, arch, _ := strings.Cut(platform, "/")
+// siblingNode finds rollcall-node beside this program; "" where there is none.
+func siblingNode(system, arch string) (string, fs.FileInfo, error) {
 	self, err := os.Executable()
-	if err != nil {
-		return nil, fmt.Errorf("find this program: %w", err)
+	if err == nil {
+		self, err = filepath.EvalSymlinks(self)
 	}
-	if self, err = filepath.EvalSymlinks(self); err != nil {
-		return nil, fmt.Errorf("find this program: %w", err)
+	if err != nil {
+		return "", nil, fmt.Errorf("find this program: %w", err)
 	}
 	dir := filepath.Dir(self)
-	candidates := []string{fmt.Sprintf("rollcall-node-%s-%s", system, arch)}
+	names := []string{fmt.Sprintf("rollcall-node-%s-%s", system, arch)}
 	if arch == runtime.GOARCH && system == runtime.GOOS {
-		candidates = append(candidates, "rollcall-node")
+		names = append(names, "rollcall-node")
 	}
-	for _, name := range candidates {
+	for _, name := range names {
 		for _, place := range []string{dir, filepath.Join(dir, "..", "lib", "rollcall")} {
-			b, err := os.ReadFile(filepath.Join(place, name))
+			path := filepath.Join(place, name)
+			info, err := os.Stat(path)
 			if err == nil {
-				return b, nil
+				return path, info, nil
 			}
 			if !errors.Is(err, fs.ErrNotExist) {
-				return nil, fmt.Errorf("read rollcall-node: %w", err)
+				return "", nil, fmt.Errorf("look for rollcall-node: %w", err)
 			}
 		}
 	}
-	return buildNodeBinary(ctx, system, arch, dir)
+	return "", nil, nil
 }
 
 // buildNodeBinary builds from the sources that this program was built from. Go's own
 // cache makes every time but the first quick.
-func buildNodeBinary(ctx context.Context, system, arch, dir string) ([]byte, error) {
-	missing := rollcall.Errorf(rollcall.KindInvalid, "there is no rollcall-node for %s/%s beside this program, in %s", system, arch, dir)
+func buildNodeBinary(ctx context.Context, system, arch string) ([]byte, error) {
+	missing := rollcall.Errorf(rollcall.KindInvalid, "there is no rollcall-node for %s/%s beside this program", system, arch)
 	_, file, _, ok := runtime.Caller(0)
 	module := filepath.Join(filepath.Dir(file), "..", "..")
 	if _, err := os.Stat(filepath.Join(module, "cmd", "rollcall-node", "main.go")); !ok || err != nil {

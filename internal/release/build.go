@@ -50,9 +50,9 @@ func (s *Store) Build(ctx context.Context, code *rollcall.Code, repo rollcall.Re
 		return r, rollcall.Errorf(rollcall.KindRefused, "the tree of %s is empty: rolling it would take everything away", rollcall.ShortRevision(revision.ID)).
 			WithHint("look at exclude: in rollcall.yaml, and at what is on the branch")
 	}
-	setTimes(m, last.manifest, revision.Time)
+	added := setTimes(m, last.manifest, revision.Time)
 	r.ID = nameOf(m)
-	r.Odd = alikeButForCase(m, last.manifest)
+	r.Odd = alikeButForCase(m, added)
 	if _, err := s.Manifest(r.ID); rollcall.KindOf(err) == rollcall.KindNotFound {
 		if err := s.keep(r.ID, m); err != nil {
 			return r, err
@@ -135,14 +135,20 @@ func (s *Store) last(ctx context.Context, code *rollcall.Code, rules string) (la
 
 // setTimes gives each file the time that it had where its content stands already, and
 // a new one where it changed: caches that look at times must see every change, and
-// equal files must stay hard links of each other.
-func setTimes(m, before *rollcall.Manifest, now time.Time) {
+// equal files must stay hard links of each other. It lists the paths that are new.
+func setTimes(m, before *rollcall.Manifest, now time.Time) (added []string) {
 	at := max(now.Unix(), 1)
 	var moved map[rollcall.Hash]int64
 	for i := range m.Entries {
 		e := &m.Entries[i]
+		if e.Mtime != 0 {
+			continue // it was taken over as it stood
+		}
 		e.Mtime = at
 		old := before.Find(e.Path)
+		if old == nil {
+			added = append(added, e.Path)
+		}
 		switch {
 		case old != nil && old.IsFile() && e.IsFile() && old.SameContent(e),
 			old != nil && old.Type == e.Type && old.Same(e):
@@ -166,6 +172,7 @@ func setTimes(m, before *rollcall.Manifest, now time.Time) {
 			e.Mtime = mtime
 		}
 	}
+	return added
 }
 
 // markUntimed notes, for later processes too, that a manifest was made without an
@@ -199,6 +206,7 @@ func (s *Store) Align(to, from rollcall.ReleaseID) error {
 	var newest int64
 	for i := range timed.Entries {
 		newest = max(newest, timed.Entries[i].Mtime)
+		timed.Entries[i].Mtime = 0
 	}
 	setTimes(timed, before, time.Unix(newest, 0))
 	return s.keep(to, timed)
@@ -206,20 +214,18 @@ func (s *Store) Align(to, from rollcall.ReleaseID) error {
 
 // alikeButForCase finds names that a case-insensitive place could not hold together. It
 // looks where something was added: what was there before was looked at then.
-func alikeButForCase(m, before *rollcall.Manifest) []string {
-	added := map[string]string{}
-	for i := range m.Entries {
-		if p := m.Entries[i].Path; before.Find(p) == nil {
-			added[strings.ToLower(p)] = p
-		}
-	}
+func alikeButForCase(m *rollcall.Manifest, added []string) []string {
 	if len(added) == 0 {
 		return nil
+	}
+	folded := make(map[string]string, len(added))
+	for _, p := range added {
+		folded[strings.ToLower(p)] = p
 	}
 	var odd []string
 	for i := range m.Entries {
 		p := m.Entries[i].Path
-		if other, ok := added[strings.ToLower(p)]; ok && other != p && len(odd) < 5 {
+		if other, ok := folded[strings.ToLower(p)]; ok && other != p && len(odd) < 5 {
 			odd = append(odd, fmt.Sprintf("%s and %s are alike but for case", min(p, other), max(p, other)))
 		}
 	}

@@ -25,7 +25,7 @@ func (t *Transport) install(ctx context.Context, client *ssh.Client) error {
 	if err != nil {
 		return err
 	}
-	binary, err := t.config.Binary(ctx, platform)
+	binary, err := t.config.Content(ctx, platform)
 	if err != nil {
 		return err
 	}
@@ -38,8 +38,8 @@ func (t *Transport) install(ctx context.Context, client *ssh.Client) error {
 	// Binaries that nobody has touched for long go; whoever needs one puts it back.
 	script := fmt.Sprintf(`mkdir -p %[1]s && cat > %[2]s && [ "$(wc -c < %[2]s)" -eq %[3]d ] && chmod 755 %[2]s && mv -f %[2]s %[1]s/%[4]s || { rm -f %[2]s; exit 1; }; `+
 		`find %[1]s -name "rollcall-node-*" ! -name %[4]s -mtime +30 -exec rm -f {} + 2>/dev/null; true`,
-		binFolder, tmp, len(binary.Content), name)
-	if _, err := shell(ctx, client, script, bytes.NewReader(binary.Content)); err != nil {
+		binFolder, tmp, len(binary), name)
+	if _, err := shell(ctx, client, script, bytes.NewReader(binary)); err != nil {
 		return &rollcall.Error{
 			Kind: rollcall.KindBroken, Op: "put rollcall-node into ~/" + binFolder, Err: err,
 			Hint: "look whether the user's home is there, writable, not full and not mounted noexec",

@@ -33,14 +33,11 @@ const (
 type Config struct {
 	// SSH is the site's; nil: the person's own configuration, asked of `ssh -G`.
 	SSH *rollcall.SSH
-	// Binary gives rollcall-node for a GOOS/GOARCH. Its Name is the same for all.
-	Binary func(ctx context.Context, platform string) (Binary, error)
-}
-
-// Binary is a rollcall-node to put on a node.
-type Binary struct {
-	Name    string // holds its hash: rollcall-node-3f9c…
-	Content []byte
+	// Name is what rollcall-node is called on a node, of whichever platform. It holds a
+	// hash: rollcall-node-3f9c…
+	Name func(ctx context.Context) (string, error)
+	// Content gives rollcall-node for a GOOS/GOARCH, to put it there.
+	Content func(ctx context.Context, platform string) ([]byte, error)
 }
 
 // Transport is a rollcall.Transport over ssh.
@@ -58,8 +55,7 @@ var _ rollcall.Transport = (*Transport)(nil)
 func New(config Config) *Transport {
 	t := &Transport{config: config, hostKeys: &hostKeys{}, handshakes: make(chan struct{}, 8*runtime.GOMAXPROCS(0))}
 	t.name = sync.OnceValues(func() (string, error) {
-		b, err := config.Binary(context.Background(), runtime.GOOS+"/"+runtime.GOARCH)
-		return b.Name, err
+		return config.Name(context.Background())
 	})
 	return t
 }

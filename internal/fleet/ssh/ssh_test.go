@@ -22,21 +22,22 @@ import (
 	"github.com/rollcall-dev/rollcall/internal/fleet/fleettest"
 )
 
+const nodeName = "rollcall-node-test"
+
 // nodeBinary is rollcall-node, built once.
-var nodeBinary = sync.OnceValues(func() (Binary, error) {
+var nodeBinary = sync.OnceValues(func() ([]byte, error) {
 	dir, err := os.MkdirTemp("", "rollcall-node-")
 	if err != nil {
-		return Binary{}, err
+		return nil, err
 	}
 	defer os.RemoveAll(dir)
 	file := filepath.Join(dir, "rollcall-node")
 	c := exec.Command("go", "build", "-buildvcs=false", "-ldflags=-s -w", "-o", file, "../../../cmd/rollcall-node")
 	c.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := c.CombinedOutput(); err != nil {
-		return Binary{}, fmt.Errorf("%w: %s", err, out)
+		return nil, fmt.Errorf("%w: %s", err, out)
 	}
-	b, err := os.ReadFile(file)
-	return Binary{Name: "rollcall-node-test", Content: b}, err
+	return os.ReadFile(file)
 })
 
 // server is a real sshd, and the site's settings that reach it.
@@ -73,8 +74,9 @@ func serve(t *testing.T) *server {
 	s := &server{
 		SSHD: sshd,
 		config: Config{
-			SSH:    &rollcall.SSH{User: me.Username, KeyFile: filepath.Join(dir, "key"), KnownHosts: filepath.Join(dir, "known_hosts")},
-			Binary: func(context.Context, string) (Binary, error) { return nodeBinary() },
+			SSH:     &rollcall.SSH{User: me.Username, KeyFile: filepath.Join(dir, "key"), KnownHosts: filepath.Join(dir, "known_hosts")},
+			Name:    func(context.Context) (string, error) { return nodeName, nil },
+			Content: func(context.Context, string) ([]byte, error) { return nodeBinary() },
 		},
 		node: rollcall.Node{Name: "n", Address: "127.0.0.1", Port: sshd.Port(), Folder: filepath.Join(dir, "srv")},
 	}
@@ -99,7 +101,7 @@ func TestSuite(t *testing.T) {
 		if err := os.MkdirAll(bin, 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(bin, b.Name), b.Content, 0o755); err != nil {
+		if err := os.WriteFile(filepath.Join(bin, nodeName), b, 0o755); err != nil {
 			t.Fatal(err)
 		}
 		return New(s.config), s.node
@@ -158,7 +160,7 @@ func TestNothingIsSentToAHostWithAnotherKey(t *testing.T) {
 }
 
 func TestNamesThatCouldBeOptionsGoNowhere(t *testing.T) {
-	transport := New(Config{Binary: func(context.Context, string) (Binary, error) { return nodeBinary() }})
+	transport := New(Config{Name: func(context.Context) (string, error) { return nodeName, nil }})
 	defer transport.Close()
 	for _, node := range []rollcall.Node{
 		{Name: "n", Address: "-oProxyCommand=touch pwned"},
