@@ -120,9 +120,14 @@ type Command struct {
 	Timeout time.Duration `json:"timeout,omitempty"`
 }
 
+// String is the command as people write it; of a text for the shell its first line.
 func (c Command) String() string {
 	if c.Shell != "" {
-		return "sh: " + strings.TrimSpace(c.Shell)
+		first, rest, _ := strings.Cut(strings.TrimSpace(c.Shell), "\n")
+		if rest != "" {
+			first += " …"
+		}
+		return "sh: " + first
 	}
 	quoted := make([]string, len(c.Args))
 	for i, arg := range c.Args {

@@ -27,7 +27,7 @@ func (a *App) Adopt(ctx context.Context, environment string, each func(rollcall.
 		return err
 	}
 	// A lease gives the token that the nodes are to trust from now on.
-	held, lease, state, err := roll.Take(ctx, a.record, env.Name, a.by, "adopt "+env.Name)
+	held, lease, state, err := roll.Take(ctx, a.record, env.Name, a.by, "adopt "+env.Name, nil)
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,9 @@ func PermitsFrom(path string) func(rollcall.Command) error {
 	return func(c rollcall.Command) error {
 		refusal := rollcall.Errorf(rollcall.KindRefused, "the key is pinned to rollcall-node, and %s does not list: %s", path, c).
 			WithHint("let the node's operator add that line to %s", path)
+		if c.Shell != "" {
+			return refusal.WithHint("a pinned key runs commands, and no texts for a shell")
+		}
 		file, err := os.Open(path)
 		if os.IsNotExist(err) {
 			return refusal

@@ -68,15 +68,7 @@ func (e *Engine) Run(ctx context.Context, plan *rollcall.Plan) (*rollcall.RollFi
 		return nil, err
 	}
 	if err := r.withinLimits(); err != nil {
-		// Before the roll has a number: there is nothing to remember of it.
-		for _, m := range r.members {
-			if m.err == nil {
-				m.step = rollcall.StepSkipped
-				r.tell(m, m.step)
-			}
-		}
-		f := r.result(rollcall.OutcomeRefused, err)
-		return f, outcomeError(f, err)
+		return r.unprepared(err)
 	}
 	if r.nothingToDo() {
 		return r.unchanged()
@@ -179,6 +171,18 @@ func interrupted(plan *rollcall.Plan) bool {
 	return slices.ContainsFunc(plan.Warnings, func(w rollcall.Warning) bool { return w.ID == "interrupted" })
 }
 
+// unprepared ends a roll before it has a number: there is nothing to remember of it.
+func (r *run) unprepared(err error) (*rollcall.RollFinished, error) {
+	for _, m := range r.members {
+		if m.err == nil {
+			m.step = rollcall.StepSkipped
+			r.tell(m, m.step)
+		}
+	}
+	f := r.result(rollcall.OutcomeRefused, err)
+	return f, outcomeError(f, err)
+}
+
 // unchanged ends a roll that has nothing to do and is not written down.
 func (r *run) unchanged() (*rollcall.RollFinished, error) {
 	for _, m := range r.members {
@@ -198,34 +202,29 @@ func (r *run) unchanged() (*rollcall.RollFinished, error) {
 
 // start takes the lease and writes the plan down.
 func (r *run) start(ctx context.Context) (context.Context, error) {
-	ctx, lease, state, err := Take(ctx, r.Record, r.plan.Environment, r.By, string(r.plan.Kind)+" "+r.plan.Environment)
-	if err != nil {
-		return ctx, err
-	}
-	r.lease, r.state, r.number = lease, state, state.Rolls+1
-	if state.Live.Release != r.plan.From.Release || state.Live.Revision.ID != r.plan.From.Revision.ID {
-		if err := lease.Release(ctx, state.Seq); err != nil {
-			return ctx, err
+	var event rollcall.Event
+	ctx, lease, state, err := Take(ctx, r.Record, r.plan.Environment, r.By, string(r.plan.Kind)+" "+r.plan.Environment, func(state *State) ([]rollcall.Event, error) {
+		if state.Live.Release != r.plan.From.Release || state.Live.Revision.ID != r.plan.From.Revision.ID {
+			return nil, rollcall.Errorf(rollcall.KindConflict, "%s was rolled by somebody else since this plan was made", r.plan.Environment).
+				WithHint("plan again")
 		}
-		return ctx, rollcall.Errorf(rollcall.KindConflict, "%s was rolled by somebody else since this plan was made", r.plan.Environment).
-			WithHint("plan again")
-	}
-	r.settled = state.Live.Release == r.plan.Release && state.Interrupted == nil
-	r.journal.record, r.journal.stream = r.Record, rollcall.RollStream(r.plan.Environment, r.number)
-	started := rollcall.RollStarted{
-		Environment: r.plan.Environment, Roll: r.number, Kind: r.plan.Kind, By: r.By, Plan: r.plan.ID,
-		From: r.plan.From.Release, To: r.plan.Release, Revision: r.plan.Revision, Partial: r.plan.Partial,
-	}
-	// The begin comes first: it takes the number, so that a roll that dies before its
-	// plan is written leaves nothing that the next one could stumble over.
-	event := rollcall.NewEvent(rollcall.EventRollStarted, started)
-	seq, err := r.Record.Append(ctx, rollcall.EnvironmentStream(r.plan.Environment), state.Seq, event)
+		r.number = state.Rolls + 1
+		event = rollcall.NewEvent(rollcall.EventRollStarted, rollcall.RollStarted{
+			Environment: r.plan.Environment, Roll: r.number, Kind: r.plan.Kind, By: r.By, Plan: r.plan.ID,
+			From: r.plan.From.Release, To: r.plan.Release, Revision: r.plan.Revision, Partial: r.plan.Partial,
+		})
+		return []rollcall.Event{event}, nil
+	})
 	if err != nil {
-		lease.stop(nil)
 		return ctx, err
 	}
-	r.state.Seq = seq
+	r.lease, r.state = lease, state
+	r.settled = state.Live.Release == r.plan.Release && state.Interrupted == nil
+	event.Stream, event.Seq, event.At = rollcall.EnvironmentStream(r.plan.Environment), state.Seq, time.Now().UTC()
+	r.journal.record, r.journal.stream = r.Record, rollcall.RollStream(r.plan.Environment, r.number)
 	r.journal.tell(event)
+	// The begin came first: it took the number, so that a roll that dies before its plan
+	// is written leaves nothing that the next one could stumble over.
 	if err := r.journal.add(ctx, rollcall.NewEvent(rollcall.EventRollPlanned, r.plan)); err != nil {
 		lease.stop(nil)
 		return ctx, err
@@ -236,118 +235,6 @@ func (r *run) start(ctx context.Context) (context.Context, error) {
 		}
 	}
 	return ctx, nil
-}
-
-// finish writes down how the roll ended, with a hold where it was rolled back, and
-// gives the lease back: all in one append.
-func (r *run) finish(ctx context.Context, outcome rollcall.Outcome, cause error) (*rollcall.RollFinished, error) {
-	r.skipRest(ctx)
-	f := r.result(outcome, cause)
-	event := rollcall.NewEvent(rollcall.EventRollFinished, f)
-	events := []rollcall.Event{event}
-	if hold := r.hold(outcome, cause); hold != nil {
-		events = append(events, rollcall.NewEvent(rollcall.EventHoldSet, hold))
-	} else if r.state.Hold != nil && r.plan.Partial == "" && (outcome == rollcall.OutcomeDone || outcome == rollcall.OutcomeBehind) {
-		// It was rolled although there was a hold: the risk was accepted, and is gone.
-		events = append(events, rollcall.NewEvent(rollcall.EventHoldLifted, rollcall.Hold{By: r.By, Why: fmt.Sprintf("roll %d", r.number)}))
-	}
-	if rollcall.KindOf(cause) == rollcall.KindConflict {
-		r.lease.stop(nil) // taken over: the one who did writes on
-		return f, cause
-	}
-	if err := r.lease.Release(ctx, r.state.Seq, events...); err != nil {
-		return f, err
-	}
-	r.journal.tell(event)
-	return f, outcomeError(f, cause)
-}
-
-// skipRest says of the nodes that were not reached any more that nothing was done there.
-func (r *run) skipRest(ctx context.Context) {
-	var rest []*member
-	for _, m := range r.members {
-		switch m.step {
-		case rollcall.StepWaiting, rollcall.StepPrepared:
-			rest = append(rest, m)
-		}
-	}
-	if len(rest) > 0 {
-		_ = r.note(ctx, rollcall.StepSkipped, rest...) // if it can't be written, the end can't either, and that is told
-	}
-}
-
-func (r *run) hold(outcome rollcall.Outcome, cause error) *rollcall.Hold {
-	h := &rollcall.Hold{By: r.By, Roll: r.number, Revision: r.plan.Revision.ID, Release: r.plan.Release}
-	switch {
-	case outcome == rollcall.OutcomeRolledBack && r.plan.Partial == "":
-		h.Why = fmt.Sprintf("roll %d failed and was rolled back: %v", r.number, cause)
-	case r.plan.Kind == rollcall.KindRollback && r.plan.Partial == "" && (outcome == rollcall.OutcomeDone || outcome == rollcall.OutcomeBehind):
-		h.Revision, h.Release = r.plan.From.Revision.ID, r.plan.From.Release
-		h.Why = fmt.Sprintf("rolled back from %s; the branch still has it", rollcall.ShortRevision(h.Revision))
-	default:
-		return nil
-	}
-	return h
-}
-
-func (r *run) result(outcome rollcall.Outcome, cause error) *rollcall.RollFinished {
-	f := &rollcall.RollFinished{
-		Outcome: outcome, Environment: r.plan.Environment, Roll: r.number, Kind: r.plan.Kind, By: r.By,
-		From: r.plan.From.Release, To: r.plan.Release, Revision: r.plan.Revision, Partial: r.plan.Partial,
-		Seconds: float64(time.Since(r.begun).Milliseconds()) / 1000,
-	}
-	if cause != nil {
-		f.Why, f.Hint = cause.Error(), rollcall.HintOf(cause)
-	}
-	f.Nodes.Skipped = len(r.plan.Held)
-	for _, m := range r.members {
-		f.BytesSent += m.bytes
-		switch m.step {
-		case rollcall.StepOK:
-			f.Nodes.OK++
-		case rollcall.StepUnreachable:
-			f.Nodes.Unreachable++
-		case rollcall.StepBroken:
-			f.Nodes.Broken++
-		case rollcall.StepFailed:
-			f.Nodes.Failed++
-		case rollcall.StepReverted:
-			if m.err != nil {
-				f.Nodes.Failed++
-			} else {
-				f.Nodes.Skipped++
-			}
-		default:
-			f.Nodes.Skipped++
-		}
-	}
-	return f
-}
-
-func outcomeError(f *rollcall.RollFinished, cause error) error {
-	switch f.Outcome {
-	case rollcall.OutcomeDone:
-		return nil
-	case rollcall.OutcomeBehind:
-		return rollcall.Errorf(rollcall.KindBehind, "rolled, but %d nodes were left behind", f.Nodes.Unreachable+f.Nodes.Broken+f.Nodes.Failed+f.Nodes.Skipped).
-			WithHint("roll again when they are back")
-	case rollcall.OutcomeRolledBack:
-		return &rollcall.Error{
-			Kind: rollcall.KindRolledBack, Op: "rolled back", Err: cause,
-			Hint: fmt.Sprintf("%s is on hold: mend it on the branch, then rollcall roll %s --accept-risk=rolled-back", f.Environment, f.Environment),
-		}
-	case rollcall.OutcomeRefused:
-		// It keeps the cause's kind: nothing was switched.
-		e := &rollcall.Error{Kind: rollcall.KindOf(cause), Op: "nothing was switched", Err: cause}
-		e.Hint = rollcall.HintOf(cause)
-		return e
-	default:
-		e := &rollcall.Error{Kind: rollcall.KindStopped, Op: "stopped part way", Err: cause, Hint: rollcall.HintOf(cause)}
-		if e.Hint == "" {
-			e.Hint = fmt.Sprintf("rollcall roll %s goes on, rollcall rollback %s goes back", f.Environment, f.Environment)
-		}
-		return e
-	}
 }
 
 // each does something with nodes at once, at most Parallel.

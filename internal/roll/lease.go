@@ -33,9 +33,11 @@ type Lease struct {
 }
 
 // Take takes the lease of an environment, also from a holder that has died; what that
-// one was rolling is then marked as interrupted. The context that it returns ends when
-// somebody else takes it.
-func Take(ctx context.Context, record rollcall.Record, environment, by, purpose string) (context.Context, *Lease, *State, error) {
+// one was rolling is then marked as interrupted. begin, where not nil, looks at the
+// state and says what is begun with the lease, in the same append. The context that it
+// returns ends when somebody else takes the lease; the state is as begin saw it, but for
+// its last sequence.
+func Take(ctx context.Context, record rollcall.Record, environment, by, purpose string, begin func(*State) ([]rollcall.Event, error)) (context.Context, *Lease, *State, error) {
 	stream := rollcall.EnvironmentStream(environment)
 	for {
 		state, err := ReadState(ctx, record, environment)
@@ -51,6 +53,14 @@ func Take(ctx context.Context, record rollcall.Record, environment, by, purpose 
 		events := []rollcall.Event{rollcall.NewEvent(rollcall.EventLeaseTaken, lease)}
 		if state.Running != nil {
 			events = append(events, rollcall.NewEvent(rollcall.EventRollInterrupted, state.Running))
+			state.Interrupted, state.Running = state.Running, nil
+		}
+		if begin != nil {
+			more, err := begin(state)
+			if err != nil {
+				return nil, nil, nil, err
+			}
+			events = append(events, more...)
 		}
 		seq, err := record.Append(ctx, stream, state.Seq, events...)
 		if errors.Is(err, rollcall.ErrSequence) {
@@ -59,9 +69,9 @@ func Take(ctx context.Context, record rollcall.Record, environment, by, purpose 
 		if err != nil {
 			return nil, nil, nil, err
 		}
-		if state, err = ReadState(ctx, record, environment); err != nil {
-			return nil, nil, nil, err
-		}
+		state.Seq = seq
+		state.Lease = &lease
+		lease.Seq = seq - int64(len(events)) + 1
 		l := &Lease{record: record, stream: stream, seq: seq - int64(len(events)) + 1, done: make(chan struct{})}
 		held, cancel := context.WithCancelCause(ctx)
 		l.stop = cancel

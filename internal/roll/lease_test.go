@@ -56,7 +56,7 @@ func TestALeaseIsHeldByOne(t *testing.T) {
 	var wait sync.WaitGroup
 	for range 8 {
 		wait.Go(func() {
-			_, lease, _, err := Take(t.Context(), r, "production", "ada", "roll production")
+			_, lease, _, err := Take(t.Context(), r, "production", "ada", "roll production", nil)
 			mu.Lock()
 			defer mu.Unlock()
 			switch {
@@ -79,7 +79,7 @@ func TestALeaseIsHeldByOne(t *testing.T) {
 	if err := won[0].Release(t.Context(), state.Seq); err != nil {
 		t.Fatal(err)
 	}
-	_, second, _, err := Take(t.Context(), r, "production", "ada", "")
+	_, second, _, err := Take(t.Context(), r, "production", "ada", "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +106,7 @@ func TestWhoseLeaseIsDead(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := newRecord(t)
 			holder(t, r, c.change)
-			_, lease, state, err := Take(t.Context(), late{r, c.age}, "production", "ada", "")
+			_, lease, state, err := Take(t.Context(), late{r, c.age}, "production", "ada", "", nil)
 			if !c.dead {
 				if rollcall.KindOf(err) != rollcall.KindConflict {
 					t.Fatalf("Take = %v", err)
@@ -126,7 +126,7 @@ func TestWhoseLeaseIsDead(t *testing.T) {
 
 func TestTheOneWhoLostItsLeaseIsTold(t *testing.T) {
 	r := newRecord(t)
-	_, mine, state, err := Take(t.Context(), r, "production", "ada", "")
+	_, mine, state, err := Take(t.Context(), r, "production", "ada", "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +146,7 @@ func TestTheOneWhoLostItsLeaseIsTold(t *testing.T) {
 func TestALostLeaseEndsTheContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &memory{streams: map[string][]rollcall.Event{}}
-		held, lease, state, err := Take(t.Context(), m, "production", "ada", "")
+		held, lease, state, err := Take(t.Context(), m, "production", "ada", "", nil)
 		if err != nil {
 			t.Fatal(err)
 		}

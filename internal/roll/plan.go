@@ -44,6 +44,12 @@ func Plan(in Input) (*rollcall.Plan, error) {
 		Keep: env.Keep, Link: env.Link, Limits: env.Limits, OnFailure: env.OnFailure,
 		Partial: describe(in.Selection),
 	}
+	if p.Coming == nil {
+		p.Coming = []rollcall.Changeset{}
+	}
+	if p.Going == nil {
+		p.Going = []rollcall.Changeset{}
+	}
 	if in.New != nil {
 		p.Files = countFiles(in.Old, in.New)
 		if err := checkLinks(env.Link, in.New); err != nil {
@@ -237,7 +243,7 @@ func warnings(p *rollcall.Plan, in Input) []rollcall.Warning {
 		if hold.Roll != 0 {
 			id = "rolled-back"
 		}
-		warn(id, "%s is on hold since %s by %s: %s", p.Environment, hold.At.Local().Format("2006-01-02 15:04"), hold.By, hold.Why)
+		warn(id, "%s is on hold by %s: %s", p.Environment, hold.By, hold.Why)
 	}
 	if in.State.Running != nil || in.State.Interrupted != nil {
 		r := in.State.Running

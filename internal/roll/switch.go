@@ -118,6 +118,9 @@ func (r *run) switchNode(ctx context.Context, m *member) error {
 	} else if r.settled {
 		return r.note(ctx, rollcall.StepOK, m)
 	}
+	if len(m.Activate)+len(m.Verify) == 0 {
+		return r.noteBoth(ctx, m)
+	}
 	if err := r.note(ctx, rollcall.StepSwitched, m); err != nil {
 		return err
 	}
@@ -128,6 +131,13 @@ func (r *run) switchNode(ctx context.Context, m *member) error {
 		return err
 	}
 	return r.note(ctx, rollcall.StepOK, m)
+}
+
+// noteBoth writes down that a node was switched and that this was all: one append.
+func (r *run) noteBoth(ctx context.Context, m *member) error {
+	switched := r.stepEvent(m, rollcall.StepSwitched)
+	m.step = rollcall.StepOK
+	return r.journal.add(ctx, switched, r.stepEvent(m, rollcall.StepOK))
 }
 
 func (r *run) activate(ctx context.Context, m *member, release rollcall.ReleaseID) error {
@@ -213,7 +223,10 @@ func (r *run) try(ctx context.Context, m *member, p rollcall.Probe, release roll
 	}
 	out, err := m.session.Run(ctx, *p.Run, r.env(m, release))
 	if err == nil && out.Exit != 0 {
-		return fmt.Errorf("it ended with %d: %s", out.Exit, lastLine(out.Text))
+		if said := lastLine(out.Text); said != "" {
+			return fmt.Errorf("it ended with %d: %s", out.Exit, said)
+		}
+		return fmt.Errorf("it ended with %d and said nothing", out.Exit)
 	}
 	return err
 }
@@ -341,9 +354,6 @@ func (r *run) reconnect(ctx context.Context, m *member) error {
 // clean removes old releases. It can't fail a roll.
 func (r *run) clean(ctx context.Context) {
 	always := []rollcall.ReleaseID{r.plan.Release, r.plan.From.Release}
-	if n := len(r.state.Before); n > 0 {
-		always = append(always, r.state.Before[n-1].Release)
-	}
 	r.each(ctx, r.members, func(ctx context.Context, m *member) {
 		if m.step != rollcall.StepOK || !m.switched || len(m.has.Releases) < r.plan.Keep {
 			return

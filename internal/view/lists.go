@@ -37,7 +37,7 @@ func (p *Printer) Log(entries []rollcall.LogEntry) error {
 		t.print(p.Out)
 	}
 	if len(entries) == 0 {
-		p.Note("no rolls yet")
+		p.Note("no such rolls")
 	}
 	return nil
 }

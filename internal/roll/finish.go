@@ -1,0 +1,121 @@
+package roll
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/rollcall-dev/rollcall"
+)
+
+// finish writes down how the roll ended, with a hold where it was rolled back, and
+// gives the lease back: all in one append.
+func (r *run) finish(ctx context.Context, outcome rollcall.Outcome, cause error) (*rollcall.RollFinished, error) {
+	r.skipRest(ctx)
+	f := r.result(outcome, cause)
+	event := rollcall.NewEvent(rollcall.EventRollFinished, f)
+	events := []rollcall.Event{event}
+	if hold := r.hold(outcome, cause); hold != nil {
+		events = append(events, rollcall.NewEvent(rollcall.EventHoldSet, hold))
+	} else if r.state.Hold != nil && r.plan.Partial == "" && (outcome == rollcall.OutcomeDone || outcome == rollcall.OutcomeBehind) {
+		// It was rolled although there was a hold: the risk was accepted, and is gone.
+		events = append(events, rollcall.NewEvent(rollcall.EventHoldLifted, rollcall.Hold{By: r.By, Why: fmt.Sprintf("roll %d", r.number)}))
+	}
+	if rollcall.KindOf(cause) == rollcall.KindConflict {
+		r.lease.stop(nil) // taken over: the one who did writes on
+		return f, cause
+	}
+	if err := r.lease.Release(ctx, r.state.Seq, events...); err != nil {
+		return f, err
+	}
+	r.journal.tell(event)
+	return f, outcomeError(f, cause)
+}
+
+// skipRest says of the nodes that were not reached any more that nothing was done there.
+func (r *run) skipRest(ctx context.Context) {
+	var rest []*member
+	for _, m := range r.members {
+		switch m.step {
+		case rollcall.StepWaiting, rollcall.StepPrepared:
+			rest = append(rest, m)
+		}
+	}
+	if len(rest) > 0 {
+		_ = r.note(ctx, rollcall.StepSkipped, rest...) // if it can't be written, the end can't either, and that is told
+	}
+}
+
+func (r *run) hold(outcome rollcall.Outcome, cause error) *rollcall.Hold {
+	h := &rollcall.Hold{By: r.By, Roll: r.number, Revision: r.plan.Revision.ID, Release: r.plan.Release}
+	switch {
+	case outcome == rollcall.OutcomeRolledBack && r.plan.Partial == "":
+		h.Why = fmt.Sprintf("roll %d failed and was rolled back: %v", r.number, cause)
+	case r.plan.Kind == rollcall.KindRollback && r.plan.Partial == "" && (outcome == rollcall.OutcomeDone || outcome == rollcall.OutcomeBehind):
+		h.Revision, h.Release = r.plan.From.Revision.ID, r.plan.From.Release
+		h.Why = fmt.Sprintf("rolled back from %s; the branch still has it", rollcall.ShortRevision(h.Revision))
+	default:
+		return nil
+	}
+	return h
+}
+
+func (r *run) result(outcome rollcall.Outcome, cause error) *rollcall.RollFinished {
+	f := &rollcall.RollFinished{
+		Outcome: outcome, Environment: r.plan.Environment, Roll: r.number, Kind: r.plan.Kind, By: r.By,
+		From: r.plan.From.Release, To: r.plan.Release, Revision: r.plan.Revision, Partial: r.plan.Partial,
+		Seconds: float64(time.Since(r.begun).Milliseconds()) / 1000,
+	}
+	if cause != nil {
+		f.Why, f.Hint = cause.Error(), rollcall.HintOf(cause)
+	}
+	f.Nodes.Skipped = len(r.plan.Held)
+	for _, m := range r.members {
+		f.BytesSent += m.bytes
+		switch m.step {
+		case rollcall.StepOK:
+			f.Nodes.OK++
+		case rollcall.StepUnreachable:
+			f.Nodes.Unreachable++
+		case rollcall.StepBroken:
+			f.Nodes.Broken++
+		case rollcall.StepFailed:
+			f.Nodes.Failed++
+		case rollcall.StepReverted:
+			if m.err != nil {
+				f.Nodes.Failed++
+			} else {
+				f.Nodes.Skipped++
+			}
+		default:
+			f.Nodes.Skipped++
+		}
+	}
+	return f
+}
+
+func outcomeError(f *rollcall.RollFinished, cause error) error {
+	switch f.Outcome {
+	case rollcall.OutcomeDone:
+		return nil
+	case rollcall.OutcomeBehind:
+		return rollcall.Errorf(rollcall.KindBehind, "rolled, but %d nodes were left behind", f.Nodes.Unreachable+f.Nodes.Broken+f.Nodes.Failed+f.Nodes.Skipped).
+			WithHint("roll again when they are back")
+	case rollcall.OutcomeRolledBack:
+		return &rollcall.Error{
+			Kind: rollcall.KindRolledBack, Op: "rolled back", Err: cause,
+			Hint: fmt.Sprintf("%s is on hold: mend it on the branch, then rollcall roll %s --accept-risk=rolled-back", f.Environment, f.Environment),
+		}
+	case rollcall.OutcomeRefused:
+		// It keeps the cause's kind: nothing was switched.
+		e := &rollcall.Error{Kind: rollcall.KindOf(cause), Op: "nothing was switched", Err: cause}
+		e.Hint = rollcall.HintOf(cause)
+		return e
+	default:
+		e := &rollcall.Error{Kind: rollcall.KindStopped, Op: "stopped part way", Err: cause, Hint: rollcall.HintOf(cause)}
+		if e.Hint == "" {
+			e.Hint = fmt.Sprintf("rollcall roll %s goes on, rollcall rollback %s goes back", f.Environment, f.Environment)
+		}
+		return e
+	}
+}
