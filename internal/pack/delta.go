@@ -20,10 +20,13 @@ const (
 	MaxDelta = 256 << 20
 )
 
-// appendDelta appends the operations that make new out of old, and tells how many
-// bytes of new are literals.
-func appendDelta(b, old, new []byte) (_ []byte, literals int) {
-	table, shift := indexOf(old)
+// differ makes deltas. Its table serves one file after the other.
+type differ struct{ table []uint32 }
+
+// append appends the operations that make new out of old, and tells how many bytes of
+// new are literals.
+func (d *differ) append(b, old, new []byte) (_ []byte, literals int) {
+	table, shift := d.index(old)
 	var literal, position, oldEnd int // new[literal:position] is not yet written
 	emit := func(from, to, start int) {
 		b = binary.AppendUvarint(b, uint64(from-literal))
@@ -60,15 +63,19 @@ func appendDelta(b, old, new []byte) (_ []byte, literals int) {
 	return b, literals
 }
 
-// indexOf maps the hash of a block to one of its places, plus one. Earlier places win,
+// index maps the hash of a block to one of its places, plus one. Earlier places win,
 // which keeps runs of equal bytes at their begin.
-func indexOf(old []byte) (table []uint32, shift int) {
+func (d *differ) index(old []byte) (table []uint32, shift int) {
 	blocks := len(old) / indexStep
 	if len(old) < blockSize {
 		return nil, 0
 	}
 	size := bits.Len(uint(blocks)) + 1
-	table, shift = make([]uint32, 1<<size), 64-size
+	if cap(d.table) < 1<<size {
+		d.table = make([]uint32, 1<<size)
+	}
+	table, shift = d.table[:1<<size], 64-size
+	clear(table)
 	for at := 0; at+blockSize <= len(old); at += indexStep {
 		slot := &table[blockHash(old[at:])>>shift]
 		if *slot == 0 {

@@ -57,7 +57,8 @@ func roundTrip(t interface {
 			t.Fatalf("content %d differs: %d bytes for %d", i, made[i].Len(), len(want))
 		}
 	}
-	delta, _ := appendDelta(nil, old, new)
+	var d differ
+	delta, _ := d.append(nil, old, new)
 	return len(delta)
 }
 

@@ -13,10 +13,10 @@ const windowSize = 4 << 20
 
 // Writer writes a pack. Contents come in the order of Wants.
 type Writer struct {
-	z    *zstd.Encoder
-	b    []byte
-	err  error
-	want int
+	z      *zstd.Encoder
+	b      []byte
+	err    error
+	differ differ
 }
 
 // NewWriter begins a pack with the manifest's changes. raw is about how many bytes
@@ -62,14 +62,13 @@ func (p *Writer) Whole(size int64, content io.Reader) error {
 	if err != nil {
 		p.err = fmt.Errorf("write a pack: %w", err)
 	}
-	p.want++
 	return p.err
 }
 
 // Changed writes a content of which the node has an older one: as a delta where that is
 // worth it.
 func (p *Writer) Changed(old, new []byte) error {
-	delta, literals := appendDelta(p.b[:0], old, new)
+	delta, literals := p.differ.append(p.b[:0], old, new)
 	p.b = delta
 	if literals > len(new)*9/10 {
 		p.write([]byte{byte(methodWhole)})
@@ -78,14 +77,12 @@ func (p *Writer) Changed(old, new []byte) error {
 		p.write([]byte{byte(methodDelta)})
 		p.write(delta)
 	}
-	p.want++
 	return p.err
 }
 
 // Same writes a content that an earlier one of this pack equals; i counts from 0.
 func (p *Writer) Same(i int) error {
 	p.write(binary.AppendUvarint([]byte{byte(methodSame)}, uint64(i)))
-	p.want++
 	return p.err
 }
 
