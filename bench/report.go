@@ -44,6 +44,7 @@ func median[T cmp.Ordered](r *row, of func(figures) T) T {
 }
 
 func (r *row) wall() time.Duration { return median(r, func(m figures) time.Duration { return m.Wall }) }
+
 func (r *row) controller() time.Duration {
 	return median(r, func(m figures) time.Duration { return m.Controller })
 }
@@ -71,7 +72,7 @@ func machine() string {
 	}
 	var info unix.Sysinfo_t
 	unix.Sysinfo(&info)
-	return fmt.Sprintf("%d processors, %d GiB, %s; %s; %s; %s; %s", runtime.NumCPU(), uint64(info.Totalram)*uint64(info.Unit)>>30,
+	return fmt.Sprintf("%d processors, %d GiB, %s; %s; %s; %s; %s", runtime.NumCPU(), info.Totalram*uint64(info.Unit)>>30,
 		first("uname", "-sr"), first("ssh", "-V"), first("rsync", "--version"), first("git", "--version"), runtime.Version())
 }
 

@@ -210,7 +210,7 @@ func (m *memory) Beat(context.Context, string, int64) error {
 }
 
 func TestStartOf(t *testing.T) {
-	if startOf(os.Getpid()) == "" || startOf(os.Getpid()) != startOf(os.Getpid()) {
+	if me := startOf(os.Getpid()); me == "" || me != startOf(os.Getpid()) {
 		t.Error("this process has no start")
 	}
 	if startOf(1<<30) != "" {
