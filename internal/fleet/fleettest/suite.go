@@ -191,7 +191,7 @@ func Run(t *testing.T, fresh func(t *testing.T) (rollcall.Transport, rollcall.No
 				time.Sleep(time.Millisecond)
 			}
 		}()
-		_, err := s.Session.Run(ctx, rollcall.Command{Shell: "touch ../../began; sleep 2", Timeout: time.Minute}, nil)
+		_, err := s.Run(ctx, rollcall.Command{Shell: "touch ../../began; sleep 2", Timeout: time.Minute}, nil)
 		if !errors.Is(err, why) {
 			t.Errorf("Run = %v", err)
 		}
@@ -314,7 +314,7 @@ func (s *opened) effects(live, other *Tree) map[string]func() error {
 		"switch": func() error { _, err := s.Switch(ctx, live.ID, other.ID, nil); return err },
 		"remove": func() error { _, err := s.Switch(ctx, live.ID, "", nil); return err },
 		"run": func() error {
-			_, err := s.Session.Run(ctx, rollcall.Command{Args: []string{"touch", "ran"}, Timeout: time.Minute}, nil)
+			_, err := s.Run(ctx, rollcall.Command{Args: []string{"touch", "ran"}, Timeout: time.Minute}, nil)
 			return err
 		},
 		"clean": func() error { return s.Clean(ctx, 0, nil) },
