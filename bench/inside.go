@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -27,6 +28,9 @@ func inside(ctx context.Context, o options) (int, error) {
 		report.Counts = append(report.Counts, count{Nodes: n, Rows: rows})
 		if err != nil {
 			report.print(os.Stdout)
+			if ctx.Err() != nil {
+				return 2, errors.New("ended by a signal") // what it cut short says nothing
+			}
 			return 2, fmt.Errorf("with %d nodes: %w", n, err)
 		}
 	}

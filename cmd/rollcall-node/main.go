@@ -15,8 +15,10 @@ import (
 )
 
 func main() {
-	// It lives for seconds and holds little: collecting is not worth its time.
-	debug.SetGCPercent(400)
+	// It lives for seconds and holds little: collecting is not worth its time until there
+	// is much to collect.
+	debug.SetGCPercent(-1)
+	debug.SetMemoryLimit(128 << 20)
 	// Files become 0644 and 0755, whatever the user's umask is.
 	syscall.Umask(0o022)
 	// The controller's end is the end of standard input, and nothing else.

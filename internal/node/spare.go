@@ -127,7 +127,10 @@ func (l *layout) reuse(was, to *rollcall.Manifest) (map[*rollcall.Entry]bool, er
 	if err != nil {
 		return nil, err
 	}
-	r := &reuser{l: l, was: was, to: to, there: make(map[*rollcall.Entry]bool, len(to.Entries)), slots: make(chan struct{}, reuseAtOnce)}
+	r := &reuser{
+		l: l, to: to, same: unchanged(was, to),
+		there: make(map[*rollcall.Entry]bool, len(to.Entries)), slots: make(chan struct{}, reuseAtOnce),
+	}
 	r.folder(os.NewFile(uintptr(own), "."), "")
 	r.wait.Wait()
 	return r.there, r.err
@@ -138,10 +141,11 @@ func (l *layout) reuse(was, to *rollcall.Manifest) (map[*rollcall.Entry]bool, er
 const reuseAtOnce = 16
 
 type reuser struct {
-	l       *layout
-	was, to *rollcall.Manifest
-	slots   chan struct{}
-	wait    sync.WaitGroup
+	l     *layout
+	to    *rollcall.Manifest
+	same  map[string]*rollcall.Entry // files that were in the spare as they shall be
+	slots chan struct{}
+	wait  sync.WaitGroup
 
 	mu    sync.Mutex
 	there map[*rollcall.Entry]bool
@@ -178,8 +182,7 @@ func (r *reuser) look(dir *os.File, prefix string) (there []*rollcall.Entry, err
 			r.below(os.NewFile(uintptr(sub), name), name+"/")
 			continue
 		}
-		e := r.to.Find(name)
-		if d.Type().IsRegular() && e != nil && isUnchanged(r.was.Find(name), e) && looksLike(fd, e) {
+		if e := r.same[name]; d.Type().IsRegular() && e != nil && looksLike(fd, e) {
 			there = append(there, e)
 			continue
 		}
@@ -217,6 +220,18 @@ func hasBelow(m *rollcall.Manifest, dir string) bool {
 	return e != nil && e.Type == rollcall.TypeFolder
 }
 
-func isUnchanged(was, e *rollcall.Entry) bool {
-	return was != nil && e.IsFile() && was.Same(e) && was.Mtime == e.Mtime
+// unchanged finds the files that two manifests hold alike, their times included.
+func unchanged(was, to *rollcall.Manifest) map[string]*rollcall.Entry {
+	same := make(map[string]*rollcall.Entry, len(to.Entries))
+	i := 0
+	for j := range to.Entries {
+		e := &to.Entries[j]
+		for i < len(was.Entries) && was.Entries[i].Path < e.Path {
+			i++
+		}
+		if i < len(was.Entries) && was.Entries[i].Path == e.Path && e.IsFile() && was.Entries[i].Same(e) && was.Entries[i].Mtime == e.Mtime {
+			same[e.Path] = e
+		}
+	}
+	return same
 }
