@@ -28,18 +28,25 @@ func (p *Printer) Log(entries []rollcall.LogEntry) error {
 			p.Line("  %s", cut(p.style.red("why: ")+rollcall.Printable(e.Why), p.Columns-2))
 		}
 		t := table{indent: "  ", columns: p.Columns}
-		for _, c := range e.Changesets {
-			t.add(p.style.green("+"), c.Short(), c.Author, ticketsOf(c), c.Subject)
-		}
-		for _, c := range e.Leaving {
-			t.add(p.style.red("-"), c.Short(), c.Author, ticketsOf(c), c.Subject)
-		}
+		p.logged(&t, p.style.green("+"), e.Changesets)
+		p.logged(&t, p.style.red("-"), e.Leaving)
 		t.print(p.Out)
 	}
 	if len(entries) == 0 {
 		p.Note("no such rolls")
 	}
 	return nil
+}
+
+// logged lists changesets, and counts those that are too many to read.
+func (p *Printer) logged(t *table, sign string, list []rollcall.Changeset) {
+	for i, c := range list {
+		if i == maxShown && len(list) > maxShown+1 {
+			t.add(sign, p.style.dim(fmt.Sprintf("and %d more; --json has them all", len(list)-maxShown)))
+			return
+		}
+		t.add(sign, c.Short(), c.Author, ticketsOf(c), c.Subject)
+	}
 }
 
 func sent(e rollcall.LogEntry) string {
