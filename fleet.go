@@ -53,6 +53,17 @@ type Delivery struct {
 	Bytes   int64    // that the new files take on the node's disk
 	Created int      // how many files are new
 	Link    []string // from the node's shared folder
+	Permissions
+	// Distrust lists paths of the base that an audit found to be other than its manifest
+	// says, though they may look right.
+	Distrust []string
+}
+
+// Permissions are what files get on the node: the ssh user's, 0644 or 0755, where
+// nothing is said.
+type Permissions struct {
+	Mode  uint32 `json:"mode,omitempty"`  // of files; whoever may read an executable or a folder may run or enter it. 0: 0644
+	Group string `json:"group,omitempty"` // a group of the ssh user; empty: the user's own
 }
 
 // Received is what a node says once a release is on its disk.
@@ -85,8 +96,9 @@ type Session interface {
 	// Switch makes a release that the node holds the live one, if `from` is still live,
 	// and tells how long the node took. An empty `to` takes the live one away.
 	Switch(ctx context.Context, from, to ReleaseID, keep *KeepOldFiles) (time.Duration, error)
-	// Run runs a command in the live release's folder.
-	Run(ctx context.Context, c Command, env map[string]string) (Output, error)
+	// Run runs a command in the folder of a release that the node holds, or, where in is
+	// empty, in the live one's.
+	Run(ctx context.Context, in ReleaseID, c Command, env map[string]string) (Output, error)
 	// Clean removes all releases but the newest `keep` and those listed.
 	Clean(ctx context.Context, keep int, always []ReleaseID) error
 	// Adopt makes the node follow the record of the claimed token.

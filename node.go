@@ -12,8 +12,19 @@ type Node struct {
 	Port    int               `json:"port,omitempty"` // of sshd; 0: 22, or what the person's ssh configuration says
 	User    string            `json:"user,omitempty"`
 	Folder  string            `json:"folder"` // `to`, expanded
+	Layout  Layout            `json:"layout,omitempty"`
+	Become  bool              `json:"become,omitempty"` // rollcall-node is started through sudo -n
 	Vars    map[string]string `json:"-"`
 }
+
+// Layout says how releases lie on a node.
+type Layout string
+
+// The layouts.
+const (
+	LayoutReleases Layout = "releases" // a folder each, and `current` points to one; the default
+	LayoutInplace  Layout = "inplace"  // file by file into the folder, among other files
+)
 
 // Variables are what {name} in the site's texts can stand for on this node.
 func (n Node) Variables() map[string]string {

@@ -294,8 +294,9 @@ func (s *session) Switch(ctx context.Context, from, to rollcall.ReleaseID, keep 
 }
 
 // Run runs a command on the node.
-func (s *session) Run(ctx context.Context, c rollcall.Command, env map[string]string) (rollcall.Output, error) {
+func (s *session) Run(ctx context.Context, in rollcall.ReleaseID, c rollcall.Command, env map[string]string) (rollcall.Output, error) {
 	q := s.request(wire.VerbRun)
+	q.Release = in
 	q.Run = &wire.Run{Command: c, Env: env}
 	// The node ends the command; this end is for a node that does not.
 	reply, err := s.ask(ctx, c.Timeout+replyLimit, q)

@@ -17,7 +17,7 @@ import (
 // outputLimit is how much of a command's output is kept: its end.
 const outputLimit = 16 << 10
 
-// run runs a command in the live release. Its whole process group ends with its time.
+// run runs a command in a release, the live one where none is named. Its whole process group ends with its time.
 func (s *Server) run(ctx context.Context, f *folder, q *wire.Request) (rollcall.Output, error) {
 	if s.Permits != nil {
 		if err := s.Permits(q.Run.Command); err != nil {
@@ -44,6 +44,9 @@ func (s *Server) run(ctx context.Context, f *folder, q *wire.Request) (rollcall.
 	}
 	c := exec.CommandContext(ctx, args[0], args[1:]...)
 	c.Dir = f.path(current)
+	if q.Release != "" {
+		c.Dir = f.path(releases, string(q.Release))
+	}
 	if _, err := os.Stat(c.Dir); err != nil {
 		c.Dir = "/"
 	}

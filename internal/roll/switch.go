@@ -142,7 +142,7 @@ func (r *run) noteBoth(ctx context.Context, m *member) error {
 
 func (r *run) activate(ctx context.Context, m *member, release rollcall.ReleaseID) error {
 	for _, c := range m.Activate {
-		out, err := m.session.Run(ctx, c, r.env(m, release))
+		out, err := m.session.Run(ctx, "", c, r.env(m, release))
 		if err != nil {
 			return err
 		}
@@ -221,7 +221,7 @@ func (r *run) try(ctx context.Context, m *member, p rollcall.Probe, release roll
 	if p.Run == nil {
 		return r.Probe(ctx, p)
 	}
-	out, err := m.session.Run(ctx, *p.Run, r.env(m, release))
+	out, err := m.session.Run(ctx, "", *p.Run, r.env(m, release))
 	if err == nil && out.Exit != 0 {
 		if said := lastLine(out.Text); said != "" {
 			return fmt.Errorf("it ended with %d: %s", out.Exit, said)

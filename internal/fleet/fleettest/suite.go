@@ -159,18 +159,18 @@ func Run(t *testing.T, fresh func(t *testing.T) (rollcall.Transport, rollcall.No
 		s := open(t, fresh)
 		s.receive(one.DeliverFrom(nil))
 		s.roll("", one)
-		out, err := s.Run(t.Context(), rollcall.Command{Shell: "cat a; echo \" $X\"; exit 3", Timeout: time.Minute}, map[string]string{"X": "a b"})
+		out, err := s.Run(t.Context(), "", rollcall.Command{Shell: "cat a; echo \" $X\"; exit 3", Timeout: time.Minute}, map[string]string{"X": "a b"})
 		if err != nil || out.Exit != 3 || strings.TrimSpace(out.Text) != "one a b" {
 			t.Errorf("Run = %+v, %v", out, err)
 		}
-		out, err = s.Run(t.Context(), rollcall.Command{Args: []string{"printf", "%s|", "a b", "$X", ""}, Timeout: time.Minute}, nil)
+		out, err = s.Run(t.Context(), "", rollcall.Command{Args: []string{"printf", "%s|", "a b", "$X", ""}, Timeout: time.Minute}, nil)
 		if err != nil || out.Text != "a b|$X||" {
 			t.Errorf("Run = %+v, %v", out, err)
 		}
-		if _, err = s.Run(t.Context(), rollcall.Command{Shell: "sleep 100 & wait", Timeout: 100 * time.Millisecond}, nil); rollcall.KindOf(err) != rollcall.KindFailed {
+		if _, err = s.Run(t.Context(), "", rollcall.Command{Shell: "sleep 100 & wait", Timeout: 100 * time.Millisecond}, nil); rollcall.KindOf(err) != rollcall.KindFailed {
 			t.Errorf("a command without end: %v", err)
 		}
-		if _, err = s.Run(t.Context(), rollcall.Command{Args: []string{"no-such-program"}, Timeout: time.Minute}, nil); rollcall.KindOf(err) != rollcall.KindFailed {
+		if _, err = s.Run(t.Context(), "", rollcall.Command{Args: []string{"no-such-program"}, Timeout: time.Minute}, nil); rollcall.KindOf(err) != rollcall.KindFailed {
 			t.Errorf("a program that is not there: %v", err)
 		}
 		s.hello()
@@ -191,7 +191,7 @@ func Run(t *testing.T, fresh func(t *testing.T) (rollcall.Transport, rollcall.No
 				time.Sleep(time.Millisecond)
 			}
 		}()
-		_, err := s.Run(ctx, rollcall.Command{Shell: "touch ../../began; sleep 2", Timeout: time.Minute}, nil)
+		_, err := s.Run(ctx, "", rollcall.Command{Shell: "touch ../../began; sleep 2", Timeout: time.Minute}, nil)
 		if !errors.Is(err, why) {
 			t.Errorf("Run = %v", err)
 		}
@@ -314,7 +314,7 @@ func (s *opened) effects(live, other *Tree) map[string]func() error {
 		"switch": func() error { _, err := s.Switch(ctx, live.ID, other.ID, nil); return err },
 		"remove": func() error { _, err := s.Switch(ctx, live.ID, "", nil); return err },
 		"run": func() error {
-			_, err := s.Run(ctx, rollcall.Command{Args: []string{"touch", "ran"}, Timeout: time.Minute}, nil)
+			_, err := s.Run(ctx, "", rollcall.Command{Args: []string{"touch", "ran"}, Timeout: time.Minute}, nil)
 			return err
 		},
 		"clean": func() error { return s.Clean(ctx, 0, nil) },
