@@ -11,8 +11,8 @@ import (
 
 const module = "github.com/rollcall-dev/rollcall"
 
-// leaves are what both ends of a wire must agree on, and what knows nothing else.
-var leaves = []string{"internal/pack", "internal/wire", "internal/version"}
+// leaves are what both ends of a wire must agree on or do alike, and what knows nothing else.
+var leaves = []string{"internal/pack", "internal/proc", "internal/wire", "internal/version"}
 
 // alone lists, for a place that may import more than the root and the leaves, what more.
 var alone = map[string][]string{

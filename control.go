@@ -33,11 +33,11 @@ func (s Selection) Empty() bool { return len(s.Only) == 0 && len(s.Tier) == 0 }
 // RollRequest asks for a plan or a roll.
 type RollRequest struct {
 	Environment string
-	At          string // a revision of the production branch; empty: its tip
-	To          string // of a rollback: a roll's number or a release's id
-	Rollback    bool
+	Kind        PlanKind // empty: KindRoll
+	At          string   // a revision of the production branch; empty: its tip
+	To          string   // of a rollback: a roll's number or a release's id
 	Selection   Selection
-	AcceptRisk  []string // named risks: rolled-back, held
+	AcceptRisk  []string // named risks: rolled-back, held, interrupted
 	Plan        string   // the id that the plan must have
 	Parallel    int      // nodes at once; 0: the default
 	// Confirm is asked with the plan before anything is touched; an error ends the roll.
@@ -46,8 +46,9 @@ type RollRequest struct {
 	Asks bool
 	// Watch is called with every event of the roll, kept or not, one at a time.
 	Watch func(Event)
-	// Stop, once closed, ends the roll at the next safe point.
-	Stop <-chan struct{}
+	// Stop, once closed, pauses the roll at the next safe point; Back, once closed, takes
+	// it back.
+	Stop, Back <-chan struct{}
 }
 
 // Rolls plans and rolls.
@@ -59,6 +60,15 @@ type Rolls interface {
 	// Roll plans, asks, prepares, switches and verifies. The error's kind says how it
 	// ended; the result is there too unless nothing was begun.
 	Roll(ctx context.Context, request RollRequest) (*RollFinished, error)
+	// Resume finishes the last roll of an environment, where it was paused, stopped or lost
+	// its controller, as its stored plan says. KindConflict where there is none.
+	Resume(ctx context.Context, request RollRequest) (*RollFinished, error)
+	// Abort takes that roll back: itself where its controller is gone, or else by asking it
+	// to; it returns when the nodes are where they were. KindConflict where there is none.
+	Abort(ctx context.Context, request RollRequest) (*RollFinished, error)
+	// Pause asks a roll under way to pause at its next safe point, and returns when it has,
+	// or has ended before. KindConflict where nothing rolls.
+	Pause(ctx context.Context, request RollRequest) (*RollFinished, error)
 }
 
 // Diff is what differs between what is live and what would be rolled.
@@ -85,6 +95,7 @@ type NodeStatus struct {
 	Tier        string    `json:"tier"`
 	Release     ReleaseID `json:"release"` // as the node says, or as the record knows where it can't be asked
 	InService   bool      `json:"in_service"`
+	Out         []Claim   `json:"out,omitempty"` // why it is not in service
 	Behind      bool      `json:"behind"`
 	Drift       []string  `json:"drift"` // filled by the audit
 	Hold        *Hold     `json:"hold"`
@@ -99,6 +110,12 @@ type Nodes interface {
 	Nodes(ctx context.Context, environment string, each func(NodeStatus)) error
 	// Adopt makes an environment's nodes trust this record after another's.
 	Adopt(ctx context.Context, environment string, each func(NodeStatus)) error
+	// Drain takes a node out of service, in every environment that it is in, until Restore.
+	// note is told what is waited for.
+	Drain(ctx context.Context, node, why string, note func(string)) error
+	// Restore takes that back. KindRefused where the node is behind: it would serve what is
+	// not live. It tells who else wants it out.
+	Restore(ctx context.Context, node string, note func(string)) ([]Claim, error)
 }
 
 // EnvironmentStatus is one environment as `rollcall status` shows it.
@@ -110,7 +127,8 @@ type EnvironmentStatus struct {
 	Since       time.Time `json:"since,omitzero"`
 	By          string    `json:"by"`
 	Rolling     *int      `json:"rolling"`
-	Interrupted *int      `json:"interrupted"`
+	Interrupted *int      `json:"interrupted"`   // waits for resume or abort
+	Why         string    `json:"why,omitempty"` // it was paused or stopped
 	Hold        *Hold     `json:"hold"`
 	Lease       *Lease    `json:"lease"`
 	Nodes       int       `json:"nodes"`
@@ -122,12 +140,13 @@ type LogEntry struct {
 	Environment string      `json:"environment"`
 	Roll        int         `json:"roll"`
 	Kind        PlanKind    `json:"kind"`
-	Outcome     Outcome     `json:"outcome"` // empty while it runs, "interrupted" where its controller died
+	Outcome     Outcome     `json:"outcome"` // empty while it runs, "interrupted" where its controller died, "paused"
 	By          string      `json:"by"`
 	At          time.Time   `json:"at"`
 	Seconds     float64     `json:"seconds"`
 	From        ReleaseID   `json:"from"`
 	To          ReleaseID   `json:"to"`
+	Plan        string      `json:"plan"`
 	Revision    string      `json:"revision"`
 	Nodes       NodeCounts  `json:"nodes"`
 	BytesSent   int64       `json:"bytes_sent"`

@@ -23,6 +23,8 @@ const (
 	KindBehind      Kind = "behind"      // 5: rolled, but nodes were left behind
 	KindRolledBack  Kind = "rolledback"  // 6: failed and rolled back
 	KindStopped     Kind = "stopped"     // 7: stopped part way
+	// 7: nobody can tell whether it works: a probe said so, or too few nodes are in service.
+	KindInconclusive Kind = "inconclusive"
 )
 
 // Error is the one typed error. Its text is for the person at the keyboard.
@@ -104,7 +106,7 @@ func ExitCode(err error) int {
 		return 5
 	case KindRolledBack:
 		return 6
-	case KindStopped:
+	case KindStopped, KindInconclusive:
 		return 7
 	default:
 		return 1

@@ -84,6 +84,9 @@ type Output struct {
 type Session interface {
 	// Hello asks what the node has. It changes nothing.
 	Hello(ctx context.Context) (NodeState, error)
+	// Fence makes the node refuse every lower token from now on, and tells what it has as
+	// Hello does. What a superseded controller still asks for comes too late then.
+	Fence(ctx context.Context) (NodeState, error)
 	// Claim sets the token that goes with all that follows. The node checks it, under
 	// its own lock, at every effect, and refuses a lower one and another record's.
 	Claim(token Token)

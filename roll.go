@@ -22,6 +22,8 @@ type PlanKind string
 const (
 	KindRoll     PlanKind = "roll"
 	KindRollback PlanKind = "rollback"
+	KindCatchUp  PlanKind = "catch-up" // brings nodes that were missed to what is live
+	KindReview   PlanKind = "review"   // rolls one node and keeps it out of service
 )
 
 // Plan is everything that a roll will do, decided before anything is touched. It is
@@ -43,8 +45,11 @@ type Plan struct {
 	Partial     string      `json:"partial,omitempty"` // the selection, where it is not the whole environment
 	Keep        int         `json:"keep"`
 	Link        []string    `json:"link,omitempty"`
-	Limits      Limits      `json:"limits"`
-	OnFailure   OnFailure   `json:"on_failure"`
+	Permissions
+	Limits    Limits    `json:"limits"`
+	OnFailure OnFailure `json:"on_failure"`
+	Before    []Hook    `json:"before,omitempty"`
+	After     []Hook    `json:"after,omitempty"`
 }
 
 // Nodes are the plan's nodes in their order.
@@ -67,6 +72,15 @@ type TierPlan struct {
 	Batches [][]NodePlan  `json:"batches"`
 	Soak    time.Duration `json:"soak,omitempty"` // nanoseconds
 	Keep    *KeepOldFiles `json:"keep_old_files,omitempty"`
+	// MinInService is how many of Service must be given requests at any moment.
+	MinInService int       `json:"min_in_service,omitempty"`
+	Service      []Service `json:"service,omitempty"` // every node of the tier, also those that do not roll
+}
+
+// Service is how one node of a tier is taken out of service.
+type Service struct {
+	Node  string `json:"node"`
+	Drain Drain  `json:"drain"`
 }
 
 // NodePlan is what happens on one node, every variable expanded.
@@ -74,6 +88,7 @@ type NodePlan struct {
 	Node     Node      `json:"node"`
 	Tier     string    `json:"tier"`
 	From     ReleaseID `json:"from,omitempty"` // as the record knows it
+	Drain    *Drain    `json:"drain,omitempty"`
 	Activate []Command `json:"activate,omitempty"`
 	Verify   []Probe   `json:"verify,omitempty"`
 }
@@ -109,9 +124,11 @@ const (
 	StepConnecting  Step = "connecting"
 	StepReceiving   Step = "receiving"
 	StepPrepared    Step = "prepared"
+	StepDraining    Step = "draining"
 	StepSwitching   Step = "switching"
 	StepSwitched    Step = "switched"
 	StepVerifying   Step = "verifying"
+	StepRestoring   Step = "restoring"
 	StepOK          Step = "ok"
 	StepFailed      Step = "failed"
 	StepBroken      Step = "broken"
@@ -125,17 +142,19 @@ const (
 // a test holds the two against each other.
 var Steps = map[Step][]Step{
 	StepWaiting:     {StepConnecting, StepSkipped},
-	StepConnecting:  {StepReceiving, StepPrepared, StepOK, StepUnreachable, StepBroken, StepSkipped},
+	StepConnecting:  {StepReceiving, StepPrepared, StepDraining, StepSwitching, StepOK, StepUnreachable, StepBroken, StepSkipped, StepReverting},
 	StepReceiving:   {StepPrepared, StepUnreachable, StepBroken, StepSkipped},
-	StepPrepared:    {StepSwitching, StepSkipped, StepUnreachable},
-	StepSwitching:   {StepSwitched, StepOK, StepUnreachable, StepBroken, StepFailed, StepSkipped},
-	StepSwitched:    {StepVerifying, StepOK, StepFailed, StepUnreachable, StepReverting},
-	StepVerifying:   {StepOK, StepFailed, StepUnreachable},
+	StepPrepared:    {StepDraining, StepSwitching, StepOK, StepSkipped, StepUnreachable},
+	StepDraining:    {StepSwitching, StepUnreachable, StepBroken, StepFailed, StepSkipped, StepReverting},
+	StepSwitching:   {StepSwitched, StepOK, StepUnreachable, StepBroken, StepFailed, StepSkipped, StepReverting},
+	StepSwitched:    {StepVerifying, StepRestoring, StepOK, StepFailed, StepBroken, StepUnreachable, StepReverting},
+	StepVerifying:   {StepRestoring, StepOK, StepFailed, StepBroken, StepUnreachable, StepReverting},
+	StepRestoring:   {StepOK, StepFailed, StepBroken, StepUnreachable, StepReverting},
 	StepOK:          {StepReverting},
-	StepFailed:      {StepReverting},
+	StepFailed:      {StepReverting, StepConnecting},
 	StepReverting:   {StepReverted, StepUnreachable, StepBroken, StepFailed},
-	StepUnreachable: {StepReverting},
-	StepBroken:      {StepReverting},
+	StepUnreachable: {StepReverting, StepConnecting},
+	StepBroken:      {StepReverting, StepConnecting},
 	StepReverted:    {},
 	StepSkipped:     {},
 }
@@ -148,26 +167,34 @@ const (
 	OutcomeDone       Outcome = "done"
 	OutcomeBehind     Outcome = "behind"     // rolled, but nodes were left behind
 	OutcomeRolledBack Outcome = "rolledback" // failed, and the fleet is where it was
-	OutcomeStopped    Outcome = "stopped"    // part way
+	OutcomeStopped    Outcome = "stopped"    // part way: resume, abort or rollback decides
 	OutcomeRefused    Outcome = "unprepared" // nothing was switched: nodes could not be prepared
 )
 
 // The types of events, by the stream that they are in.
 const (
-	EventLeaseTaken    = "lease.taken" // env/ENVIRONMENT
-	EventLeaseReleased = "lease.released"
-	EventRollStarted   = "roll.started"
-	EventRollFinished  = "roll.finished"
-	EventHoldSet       = "hold.set" // env/ENVIRONMENT, node/NODE
-	EventHoldLifted    = "hold.lifted"
+	EventLeaseTaken      = "lease.taken" // env/ENVIRONMENT
+	EventLeaseReleased   = "lease.released"
+	EventRollStarted     = "roll.started"
+	EventRollPaused      = "roll.paused"      // it waits for resume or abort
+	EventRollResumed     = "roll.resumed"     // by whoever took it over
+	EventRollInterrupted = "roll.interrupted" // given up: another roll went over it
+	EventRollFinished    = "roll.finished"
+	EventPauseAsked      = "pause.asked"
+	EventAbortAsked      = "abort.asked"
+	EventHoldSet         = "hold.set" // also node/NODE
+	EventHoldLifted      = "hold.lifted"
 
-	EventRollPlanned     = "roll.planned" // roll/ENVIRONMENT/NUMBER
-	EventTierStarted     = "tier.started"
-	EventRollingBack     = "roll.rollingback"
-	EventNodePrefix      = "node." // followed by a Step
-	EventProgress        = "progress"
-	EventPreparing       = "preparing" // not kept: what the controller does before the plan is there
-	EventRollInterrupted = "roll.interrupted"
+	EventRollPlanned  = "roll.planned" // plan/ENVIRONMENT/ID; of version 1: roll/ENVIRONMENT/NUMBER
+	EventTakenUp      = "roll.takenup" // roll/ENVIRONMENT/NUMBER
+	EventTierStarted  = "tier.started"
+	EventRollingBack  = "roll.rollingback"
+	EventHookStarted  = "hook.started"
+	EventHookFinished = "hook.finished"
+	EventHookFailed   = "hook.failed"
+	EventNodePrefix   = "node." // followed by a Step
+	EventProgress     = "progress"
+	EventPreparing    = "preparing" // not kept: what the controller does beside the steps
 )
 
 // Lease says who may roll an environment. Its event's sequence is the fencing token.
@@ -213,6 +240,25 @@ type RollFinished struct {
 	Hint        string     `json:"hint,omitempty"`
 	Partial     string     `json:"partial,omitempty"`
 	Unchanged   bool       `json:"unchanged,omitempty"` // nothing was to do, and nothing is recorded
+	Aborted     string     `json:"aborted,omitempty"`   // by whom
+}
+
+// Asked is the data of EventPauseAsked and EventAbortAsked, and of EventRollResumed.
+type Asked struct {
+	By   string `json:"by"`
+	Roll int    `json:"roll"`
+}
+
+// HookRun is the data of EventHookStarted, EventHookFinished and EventHookFailed.
+type HookRun struct {
+	Environment string `json:"environment"`
+	Roll        int    `json:"roll"`
+	When        string `json:"when"` // before, after
+	Index       int    `json:"index"`
+	On          string `json:"on"`
+	Command     string `json:"command"`
+	Exit        int    `json:"exit"`
+	Output      string `json:"output,omitempty"`
 }
 
 // NodeCounts counts nodes by how they ended. Reverted nodes count under what made
@@ -265,6 +311,8 @@ type Note struct {
 	Environment string `json:"environment,omitempty"`
 	Roll        int    `json:"roll,omitempty"`
 	Text        string `json:"text"`
+	Hint        string `json:"hint,omitempty"`
+	Aborted     string `json:"aborted,omitempty"` // who asked to go back, where it was a person
 }
 
 // Hold is a reason why an environment or a node must not be rolled.
@@ -308,5 +356,8 @@ func RollStream(environment string, number int) string {
 	return "roll/" + environment + "/" + strconv.Itoa(number)
 }
 
-// NodeStream is where a node's holds are.
+// PlanStream is where a plan is kept by its id, from before the roll begins.
+func PlanStream(environment, id string) string { return "plan/" + environment + "/" + id }
+
+// NodeStream is where a node's holds and claims are.
 func NodeStream(node string) string { return "node/" + node }

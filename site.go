@@ -2,6 +2,7 @@ package rollcall
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -14,6 +15,25 @@ type Site struct {
 	Environments map[string]*Environment
 	Tickets      map[string]string // a tracker's name to its address
 	SSH          *SSH              // nil: the person's own ssh configuration
+	Channels     map[string]*Channel
+}
+
+// Channel is who is told of rolls: a room over XMPP, or a web address.
+type Channel struct {
+	Name    string
+	XMPP    string // the account
+	Room    string
+	Nick    string
+	Server  string // host:port; empty: as the domain's records say
+	CAFile  string // absolute
+	Webhook string
+	Secret  SecretPlace // the account's password, or what signs
+}
+
+// SecretPlace is where a secret is: never in the site itself.
+type SecretPlace struct {
+	File string // absolute
+	Env  string
 }
 
 // Code is one thing in version control that rolls.
@@ -39,7 +59,24 @@ type Environment struct {
 	Tiers     []*Tier
 	Limits    Limits
 	OnFailure OnFailure
+	Layout    Layout
+	Permissions
+	Before   []Hook
+	After    []Hook
+	Announce []string // names of channels
 }
+
+// Hook is a command that runs once a roll.
+type Hook struct {
+	On  string  `json:"on"` // OnController, or a node's name
+	Run Command `json:"run"`
+	// Irreversible tells that what it does can't be taken back by going back to the old
+	// release: from then on a failure pauses the roll.
+	Irreversible bool `json:"irreversible,omitempty"`
+}
+
+// OnController is where a command runs that does not run on a node.
+const OnController = "controller"
 
 // OnFailure is what a roll does when a node's verify fails.
 type OnFailure string
@@ -47,13 +84,21 @@ type OnFailure string
 // The values of on_failure.
 const (
 	FailureRollback OnFailure = "rollback"
-	FailureStop     OnFailure = "stop"
+	FailurePause    OnFailure = "pause" // as it is, until resume or abort; nothing else may roll meanwhile
+	FailureStop     OnFailure = "stop"  // as it is; the next roll may go on
 )
 
-// Limits say how many nodes of an environment may be missed before nothing is switched.
+// Limits say how many nodes a roll may go on without.
 type Limits struct {
-	Unreachable Quantity `json:"unreachable"`
-	Broken      Quantity `json:"broken"`
+	Unreachable Limit `json:"unreachable"`
+	Broken      Limit `json:"broken"`
+	Failed      Limit `json:"failed"`
+}
+
+// Limit is how many nodes of all that roll and, where Tier is set, of each tier.
+type Limit struct {
+	Quantity
+	Tier *Quantity `json:"tier,omitempty"`
 }
 
 // Tier is a section of the nodes file, with how its nodes roll.
@@ -65,6 +110,9 @@ type Tier struct {
 	Verify       []Probe
 	Soak         time.Duration
 	KeepOldFiles *KeepOldFiles
+	Drain        *Drain
+	MinInService Quantity // zero: nobody looks
+	Prove        *Probe   // by which the web server itself shows what it serves
 }
 
 // KeepOldFiles keeps files of earlier releases in later ones for a while, so that a
@@ -104,6 +152,14 @@ func (q Quantity) Of(n, atLeast int) int {
 		count = int(float64(n) * q.Percent / 100)
 	}
 	return min(max(count, atLeast), n)
+}
+
+// AtLeast tells how many of n must be there: a share is rounded up.
+func (q Quantity) AtLeast(n int) int {
+	if q.Percent > 0 {
+		return int(math.Ceil(float64(n)*q.Percent/100 - 1e-9))
+	}
+	return q.Count
 }
 
 func (q Quantity) String() string {
@@ -154,23 +210,35 @@ func (c Command) Expand(vars map[string]string) (Command, error) {
 }
 
 // Probe is one thing that must hold on a node after its switch: exactly one of HTTP,
-// TCP and Run is set.
+// TCP, Run and Nagios is set.
 type Probe struct {
-	HTTP   string        `json:"http,omitempty"` // an address
-	TCP    string        `json:"tcp,omitempty"`  // host:port
-	Run    *Command      `json:"run,omitempty"`  // on the node; exit 0 passes
+	HTTP   string        `json:"http,omitempty"`   // an address
+	TCP    string        `json:"tcp,omitempty"`    // host:port
+	Run    *Command      `json:"run,omitempty"`    // exit 0 passes
+	Nagios *Command      `json:"nagios,omitempty"` // a plugin: 0 and 1 pass, 2 does not, 3 can't tell
 	Expect int           `json:"expect,omitempty"`
-	Body   string        `json:"body,omitempty"` // a text that the answer must contain
-	Header []string      `json:"header,omitempty"`
+	Body   string        `json:"body,omitempty"`   // a text that the answer must contain
+	Match  string        `json:"match,omitempty"`  // a regular expression that its body must match
+	Header []string      `json:"header,omitempty"` // sent
+	Answer []string      `json:"answer,omitempty"` // headers that the answer must have, "Name: part of the value"
+	Faster time.Duration `json:"faster,omitempty"` // how long one answer may take
 	Within time.Duration `json:"within"`
+	// Proves is how many answers in a row, over as many connections, must name the release.
+	Proves int `json:"proves,omitempty"`
+	// Here tells that a command runs on the controller and not on the node.
+	Here bool `json:"here,omitempty"`
 }
 
 func (p Probe) String() string {
 	switch {
+	case p.Proves > 0:
+		return "prove " + p.HTTP
 	case p.HTTP != "":
 		return "http " + p.HTTP
 	case p.TCP != "":
 		return "tcp " + p.TCP
+	case p.Nagios != nil:
+		return "nagios " + p.Nagios.String()
 	default:
 		return "run " + p.Run.String()
 	}
@@ -188,21 +256,60 @@ func (p Probe) Expand(vars map[string]string) (Probe, error) {
 	if p.Body, err = Expand(p.Body, vars); err != nil {
 		return p, err
 	}
-	header := slices.Clone(p.Header)
-	for i := range header {
-		if header[i], err = Expand(header[i], vars); err != nil {
-			return p, err
-		}
+	if p.Header, err = expandAll(p.Header, vars); err != nil {
+		return p, err
 	}
-	p.Header = header
-	if p.Run != nil {
-		run, err := p.Run.Expand(vars)
-		if err != nil {
+	if p.Answer, err = expandAll(p.Answer, vars); err != nil {
+		return p, err
+	}
+	for _, c := range []**Command{&p.Run, &p.Nagios} {
+		if *c, err = expandCommand(*c, vars); err != nil {
 			return p, err
 		}
-		p.Run = &run
 	}
 	return p, nil
+}
+
+// Expand returns the drain with each {name} replaced.
+func (d Drain) Expand(vars map[string]string) (Drain, error) {
+	var err error
+	if d.HAProxy, err = expandAll(d.HAProxy, vars); err != nil {
+		return d, err
+	}
+	if d.Backend, err = expandAll(d.Backend, vars); err != nil {
+		return d, err
+	}
+	if d.Server, err = Expand(d.Server, vars); err != nil {
+		return d, err
+	}
+	if d.Flag, err = Expand(d.Flag, vars); err != nil {
+		return d, err
+	}
+	for _, c := range []**Command{&d.Out, &d.In, &d.State} {
+		if *c, err = expandCommand(*c, vars); err != nil {
+			return d, err
+		}
+	}
+	return d, nil
+}
+
+func expandAll(texts []string, vars map[string]string) ([]string, error) {
+	texts = slices.Clone(texts)
+	for i := range texts {
+		var err error
+		if texts[i], err = Expand(texts[i], vars); err != nil {
+			return nil, err
+		}
+	}
+	return texts, nil
+}
+
+func expandCommand(c *Command, vars map[string]string) (*Command, error) {
+	if c == nil {
+		return nil, nil
+	}
+	expanded, err := c.Expand(vars)
+	return &expanded, err
 }
 
 // Expand replaces each {name} of a text. A doubled brace stands for itself.

@@ -13,7 +13,10 @@ func newPlan(g *global) *cobra.Command {
 		Use: "plan ENVIRONMENT", Short: "Show what a roll would do, without doing anything",
 		Args: cobra.ExactArgs(1), ValidArgsFunction: environmentNames(g, nil),
 		RunE: func(c *cobra.Command, args []string) error {
-			o.request.Environment, o.request.Rollback = args[0], back
+			o.request.Environment = args[0]
+			if back {
+				o.request.Kind = rollcall.KindRollback
+			}
 			return o.read(c, func(control rollcall.Control) error {
 				plan, err := control.Plan(c.Context(), o.request)
 				if err != nil {

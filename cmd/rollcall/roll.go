@@ -19,11 +19,12 @@ type rollOptions struct {
 	*global
 	request rollcall.RollRequest
 	in      io.Reader
+	sure    bool // it needs no asking
 }
 
 func (o *rollOptions) flags(c *cobra.Command, roll bool) {
 	f := c.Flags()
-	if !o.request.Rollback {
+	if o.request.Kind != rollcall.KindRollback {
 		f.StringVar(&o.request.At, "at", "", "a revision of the production branch instead of its tip")
 	} else {
 		f.StringVar(&o.request.To, "to", "", "an earlier roll's number or release instead of the one before")
@@ -32,7 +33,7 @@ func (o *rollOptions) flags(c *cobra.Command, roll bool) {
 	f.StringSliceVar(&o.request.Selection.Tier, "tier", nil, "only this tier")
 	if roll {
 		f.StringVar(&o.request.Plan, "plan", "", "roll only if the plan still has this id")
-		f.StringSliceVar(&o.request.AcceptRisk, "accept-risk", nil, "roll although: rolled-back, held")
+		f.StringSliceVar(&o.request.AcceptRisk, "accept-risk", nil, "roll although: rolled-back, held, interrupted")
 		f.IntVar(&o.request.Parallel, "parallel", 0, "how many nodes are prepared at once (default 128)")
 	}
 }
@@ -54,7 +55,7 @@ func newRoll(g *global) *cobra.Command {
 }
 
 func newRollback(g *global) *cobra.Command {
-	o := &rollOptions{global: g, in: os.Stdin, request: rollcall.RollRequest{Rollback: true}}
+	o := &rollOptions{global: g, in: os.Stdin, request: rollcall.RollRequest{Kind: rollcall.KindRollback}}
 	c := &cobra.Command{
 		Use: "rollback ENVIRONMENT", Short: "Bring back what was live before",
 		Long: "Brings back the release that was live before the last finished roll, in reverse\n" +
@@ -70,6 +71,11 @@ func newRollback(g *global) *cobra.Command {
 }
 
 func (o *rollOptions) run(ctx context.Context) error {
+	return o.do(ctx, "Roll it?", rollcall.Control.Roll)
+}
+
+// do shows one roll while something is done with it.
+func (o *rollOptions) do(ctx context.Context, question string, do func(rollcall.Control, context.Context, rollcall.RollRequest) (*rollcall.RollFinished, error)) error {
 	control, err := o.control(ctx)
 	if err != nil {
 		return err
@@ -77,17 +83,17 @@ func (o *rollOptions) run(ctx context.Context) error {
 	defer control.Close()
 	printer := o.printer()
 	show := printer.Roll()
-	o.request.Watch, o.request.Stop = show.Watch, o.stop
+	o.request.Watch, o.request.Stop, o.request.Back = show.Watch, o.stop, o.back
 	o.request.Asks = !o.agreed()
 	o.request.Confirm = func(plan *rollcall.Plan) error {
 		show.Pause()
-		if err := o.confirm(printer, plan); err != nil {
+		if err := o.confirm(printer, plan, question); err != nil {
 			return err
 		}
 		show.SetPlan(plan)
 		return nil
 	}
-	finished, err := control.Roll(ctx, o.request)
+	finished, err := do(control, ctx, o.request)
 	if shown := show.Finish(finished); err == nil {
 		err = shown
 	}
@@ -95,10 +101,10 @@ func (o *rollOptions) run(ctx context.Context) error {
 }
 
 // agreed tells that nobody need be asked.
-func (o *rollOptions) agreed() bool { return o.yes || o.request.Plan != "" }
+func (o *rollOptions) agreed() bool { return o.yes || o.sure || o.request.Plan != "" }
 
 // confirm shows the plan and asks, where there is somebody to ask.
-func (o *rollOptions) confirm(printer *view.Printer, plan *rollcall.Plan) error {
+func (o *rollOptions) confirm(printer *view.Printer, plan *rollcall.Plan, question string) error {
 	if o.agreed() {
 		return nil
 	}
@@ -109,7 +115,7 @@ func (o *rollOptions) confirm(printer *view.Printer, plan *rollcall.Plan) error 
 	if err := printer.Plan(plan); err != nil {
 		return err
 	}
-	ok, err := ask(o.in, printer, "Roll it?")
+	ok, err := ask(o.in, printer, question)
 	if err != nil {
 		return err
 	}

@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/signal"
 	"strings"
-	"sync"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -24,7 +23,7 @@ import (
 type global struct {
 	site, state      string
 	json, plain, yes bool
-	stop             <-chan struct{} // closed by the first Ctrl-C
+	stop, back       <-chan struct{} // closed by the first and by the second Ctrl-C
 }
 
 func (g *global) printer() *view.Printer { return view.New(os.Stdout, os.Stderr, g.json, g.plain) }
@@ -44,7 +43,7 @@ func run(args []string) int {
 	g := &global{}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
-	g.stop = interrupts(cancel)
+	g.stop, g.back = interrupts(cancel)
 	root := newRoot(g)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
@@ -68,26 +67,29 @@ func unread(err error) bool {
 	return errors.As(err, &write) && write.Path == os.Stdout.Name() && errors.Is(write, syscall.EPIPE)
 }
 
-// interrupts makes the first Ctrl-C ask for a stop at the next safe point, and the
-// second end everything at once.
-func interrupts(cancel context.CancelCauseFunc) <-chan struct{} {
-	signals := make(chan os.Signal, 2)
+// interrupts makes the first Ctrl-C ask for a pause at the next safe point, the second
+// for the way back, and the third end everything at once: as it stands, to be taken up
+// by resume or abort.
+func interrupts(cancel context.CancelCauseFunc) (stop, back <-chan struct{}) {
+	signals := make(chan os.Signal, 3)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	stop := make(chan struct{})
+	first, second := make(chan struct{}), make(chan struct{})
 	go func() {
-		var once sync.Once
+		count := 0
 		for range signals {
-			again := true
-			once.Do(func() { again = false })
-			if again {
-				cancel(rollcall.Errorf(rollcall.KindStopped, "ended by a second Ctrl-C"))
-				continue
+			switch count++; count {
+			case 1:
+				fmt.Fprintln(os.Stderr, "\npausing at the next safe point; once more takes the roll back")
+				close(first)
+			case 2:
+				fmt.Fprintln(os.Stderr, "\ngoing back; once more ends at once, as it stands")
+				close(second)
+			default:
+				cancel(rollcall.Errorf(rollcall.KindStopped, "ended by a third Ctrl-C"))
 			}
-			fmt.Fprintln(os.Stderr, "\nstopping at the next safe point; once more ends at once")
-			close(stop)
 		}
 	}()
-	return stop
+	return first, second
 }
 
 // untilStopped gives a context that ends with the first Ctrl-C, for commands that have
@@ -127,7 +129,8 @@ func newRoot(g *global) *cobra.Command {
 	flags.BoolVarP(&g.yes, "yes", "y", false, "do not ask")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return &usageError{err, path(c)} })
 	root.AddCommand(
-		newPlan(g), newRoll(g), newRollback(g), newDiff(g), newStatus(g), newNodes(g), newLog(g), newWhere(g),
+		newPlan(g), newRoll(g), newRollback(g), newResume(g), newAbort(g), newPause(g), newCatchUp(g), newReview(g),
+		newDiff(g), newStatus(g), newNodes(g), newLog(g), newWhere(g), newDrain(g), newRestore(g),
 		newHold(g), newUnhold(g), newAdopt(g), newInit(g), newValidate(g), newSchema(g), newDemo(g), newVersion(),
 	)
 	for _, c := range root.Commands() {

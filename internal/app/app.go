@@ -149,11 +149,18 @@ func (a *App) repository(ctx context.Context, code *rollcall.Code, note func(str
 	return git.Open(ctx, address, filepath.Join(a.state, "mirrors", code.Name+".git"), note)
 }
 
+// nodeFleet is the way to an environment's nodes, and to hosts beside them.
+type nodeFleet struct {
+	*fleet.Fleet
+	transport *ssh.Transport
+}
+
 // fleet makes the way to an environment's nodes.
-func (a *App) fleet(env *rollcall.Environment) *fleet.Fleet {
+func (a *App) fleet(env *rollcall.Environment) nodeFleet {
 	settings := env.SSH
 	if settings == nil {
 		settings = a.site.SSH
 	}
-	return fleet.New(ssh.New(ssh.Config{SSH: settings, Name: a.nodes.Name, Content: a.nodes.Content}))
+	transport := ssh.New(ssh.Config{SSH: settings, Name: a.nodes.Name, Content: a.nodes.Content})
+	return nodeFleet{fleet.New(transport), transport}
 }

@@ -33,10 +33,12 @@ func (a *App) known(ctx context.Context, env *rollcall.Environment, state *roll.
 				continue
 			}
 			switch s.Step {
-			case rollcall.StepOK, rollcall.StepSwitched, rollcall.StepFailed:
+			case rollcall.StepOK, rollcall.StepSwitched, rollcall.StepRestoring, rollcall.StepFailed:
 				known[s.Node] = s.Release
-			case rollcall.StepReverted, rollcall.StepPrepared:
+			case rollcall.StepReverted, rollcall.StepPrepared, rollcall.StepDraining:
 				known[s.Node] = s.From
+			case rollcall.StepSwitching, rollcall.StepReverting:
+				known[s.Node] = "" // lost in the middle: nobody knows until it is asked
 			default:
 				continue // lost on the way: an earlier event knows more
 			}

@@ -60,7 +60,7 @@ func (a *App) rolls(ctx context.Context, environment string) ([]rollcall.LogEntr
 			}
 			entries = append(entries, rollcall.LogEntry{
 				Environment: environment, Roll: s.Roll, Kind: s.Kind, By: s.By, At: e.At, From: s.From, To: s.To,
-				Revision: s.Revision.ID, Partial: s.Partial, Changesets: []rollcall.Changeset{}, Leaving: []rollcall.Changeset{},
+				Plan: s.Plan, Revision: s.Revision.ID, Partial: s.Partial, Changesets: []rollcall.Changeset{}, Leaving: []rollcall.Changeset{},
 			})
 		case rollcall.EventRollInterrupted:
 			entries[len(entries)-1].Outcome = "interrupted"
@@ -71,6 +71,10 @@ func (a *App) rolls(ctx context.Context, environment string) ([]rollcall.LogEntr
 			}
 			last := &entries[len(entries)-1]
 			last.Outcome, last.Seconds, last.Nodes, last.BytesSent, last.Why = f.Outcome, f.Seconds, f.Nodes, f.BytesSent, f.Why
+		case rollcall.EventRollPaused:
+			entries[len(entries)-1].Outcome = "paused"
+		case rollcall.EventRollResumed:
+			entries[len(entries)-1].Outcome = ""
 		}
 	}
 	return entries, a.markDead(ctx, environment, entries)
@@ -89,7 +93,7 @@ func (a *App) markDead(ctx context.Context, environment string, entries []rollca
 }
 
 func (a *App) fillIn(ctx context.Context, entry *rollcall.LogEntry) error {
-	plan, err := a.planOf(ctx, entry.Environment, entry.Roll)
+	plan, err := roll.ReadPlan(ctx, a.record, entry.Environment, entry.Roll, entry.Plan)
 	if err != nil || plan == nil {
 		return err
 	}
@@ -100,21 +104,6 @@ func (a *App) fillIn(ctx context.Context, entry *rollcall.LogEntry) error {
 		entry.Leaving = plan.Going
 	}
 	return nil
-}
-
-// planOf reads the plan that a roll was given.
-func (a *App) planOf(ctx context.Context, environment string, number int) (*rollcall.Plan, error) {
-	events, err := a.record.Read(ctx, rollcall.RollStream(environment, number), 0)
-	if err != nil {
-		return nil, err
-	}
-	for _, e := range events {
-		if e.Type == rollcall.EventRollPlanned {
-			plan := &rollcall.Plan{}
-			return plan, e.Decode(plan)
-		}
-	}
-	return nil, nil
 }
 
 func matches(request rollcall.LogRequest, entry *rollcall.LogEntry) bool {
@@ -149,15 +138,17 @@ func (a *App) Status(ctx context.Context, environment string) ([]rollcall.Enviro
 			Environment: env.Name, Release: state.Live.Release, Revision: state.Live.Revision.ID, Roll: state.Live.Roll,
 			Since: state.Live.At, By: state.Live.By, Hold: state.Hold, Behind: []string{},
 		}
-		if running := state.Running; running != nil {
-			if roll.Alive(ctx, a.record, env.Name, state.Lease) {
-				s.Rolling, s.Lease = &running.Roll, state.Lease
-			} else {
-				s.Interrupted = &running.Roll
-			}
-		}
-		if state.Interrupted != nil {
+		switch open := state.Open(); {
+		case open == nil && state.Interrupted != nil:
 			s.Interrupted = &state.Interrupted.Roll
+		case open == nil:
+		case a.rolling(ctx, state):
+			s.Rolling, s.Lease = &open.Roll, state.Lease
+		default:
+			s.Interrupted = &open.Roll
+			if stood := cmp.Or(state.Paused, state.Last); stood != nil && stood.Roll == open.Roll {
+				s.Why = stood.Why
+			}
 		}
 		for _, node := range env.Nodes() {
 			s.Nodes++

@@ -82,6 +82,9 @@ func (a *App) askOne(ctx context.Context, env *rollcall.Environment, each func(r
 			})
 		}
 	}
+	if err := a.inService(ctx, env, all); err != nil {
+		return err
+	}
 	done = make([]*rollcall.NodeStatus, len(all))
 	var group errgroup.Group
 	group.SetLimit(roll.DefaultParallel)

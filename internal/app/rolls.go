@@ -1,14 +1,18 @@
 package app
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"strconv"
 	"time"
 
 	"github.com/rollcall-dev/rollcall"
 	"github.com/rollcall-dev/rollcall/internal/fleet"
+	"github.com/rollcall-dev/rollcall/internal/fleet/ssh"
 	"github.com/rollcall-dev/rollcall/internal/gate"
+	"github.com/rollcall-dev/rollcall/internal/proc"
 	"github.com/rollcall-dev/rollcall/internal/release"
 	"github.com/rollcall-dev/rollcall/internal/roll"
 )
@@ -53,10 +57,13 @@ func (a *App) plan(ctx context.Context, request rollcall.RollRequest) (*planning
 	if p.releases, err = a.store(ctx); err != nil {
 		return nil, err
 	}
-	in := roll.Input{Kind: rollcall.KindRoll, Environment: env, State: p.state, Selection: request.Selection}
-	if request.Rollback {
+	in := roll.Input{Kind: cmp.Or(request.Kind, rollcall.KindRoll), Environment: env, State: p.state, Selection: request.Selection}
+	switch in.Kind {
+	case rollcall.KindRollback:
 		err = a.goBack(ctx, p, request, &in, note)
-	} else {
+	case rollcall.KindCatchUp:
+		err = a.stay(ctx, p, &in, note)
+	default:
 		err = a.goOn(ctx, p, request, &in, note)
 	}
 	if err != nil {
@@ -81,8 +88,19 @@ func (a *App) plan(ctx context.Context, request rollcall.RollRequest) (*planning
 	if in.Known, err = a.known(ctx, env, p.state); err != nil {
 		return nil, err
 	}
-	p.plan, err = roll.Plan(in)
-	return p, err
+	if p.plan, err = roll.Plan(in); err != nil {
+		return nil, err
+	}
+	return p, a.askBalancers(ctx, env, p.plan)
+}
+
+// stay aims at what is live, for nodes that were missed.
+func (a *App) stay(ctx context.Context, p *planning, in *roll.Input, note func(string)) error {
+	if p.state.Live.Release == "" {
+		return rollcall.Errorf(rollcall.KindConflict, "nothing was ever rolled to %s", p.env.Name)
+	}
+	in.Release, in.Revision = p.state.Live.Release, p.state.Live.Revision
+	return a.remember(ctx, p, &p.state.Live, note)
 }
 
 // goOn aims at the production branch.
@@ -104,7 +122,6 @@ func (a *App) goOn(ctx context.Context, p *planning, request rollcall.RollReques
 
 // goBack aims at what was live before.
 func (a *App) goBack(ctx context.Context, p *planning, request rollcall.RollRequest, in *roll.Input, note func(string)) error {
-	in.Kind = rollcall.KindRollback
 	before := p.state.Before
 	if p.state.Live.Release == "" {
 		return rollcall.Errorf(rollcall.KindConflict, "nothing was ever rolled to %s", p.env.Name)
@@ -129,16 +146,21 @@ func (a *App) goBack(ctx context.Context, p *planning, request rollcall.RollRequ
 		return e.WithHint("see rollcall log %s", p.env.Name)
 	}
 	in.Release, in.Revision = target.Release, target.Revision
-	if _, err := p.releases.Manifest(in.Release); rollcall.KindOf(err) != rollcall.KindNotFound {
+	return a.remember(ctx, p, target, note)
+}
+
+// remember makes a manifest that is kept no more anew: the repository still has what it
+// was made from.
+func (a *App) remember(ctx context.Context, p *planning, live *rollcall.Live, note func(string)) error {
+	if _, err := p.releases.Manifest(live.Release); rollcall.KindOf(err) != rollcall.KindNotFound {
 		return err
 	}
-	// Its manifest is kept no more: the repository still has what it was made from.
-	made, err := p.releases.Build(ctx, p.env.Code, p.repo, target.Revision, note)
+	made, err := p.releases.Build(ctx, p.env.Code, p.repo, live.Revision, note)
 	if err != nil {
 		return err
 	}
-	if made.ID != in.Release {
-		return rollcall.Errorf(rollcall.KindNotFound, "the release %s is not known here any more, and %s makes another one now", in.Release.Short(), rollcall.ShortRevision(target.Revision.ID)).
+	if made.ID != live.Release {
+		return rollcall.Errorf(rollcall.KindNotFound, "the release %s is not known here any more, and %s makes another one now", live.Release.Short(), rollcall.ShortRevision(live.Revision.ID)).
 			WithHint("roll a revision instead: rollcall roll %s --at REVISION", p.env.Name)
 	}
 	return nil
@@ -171,7 +193,20 @@ func (a *App) Roll(ctx context.Context, request rollcall.RollRequest) (*rollcall
 	if err != nil {
 		return nil, err
 	}
-	var nodes rollcall.Fleet = a.fleet(env)
+	state, err := roll.ReadState(ctx, a.record, env.Name)
+	if err != nil {
+		return nil, err
+	}
+	if state.Open() != nil && !a.rolling(ctx, state) {
+		if request.Kind == rollcall.KindRollback && request.To == "" {
+			return a.Abort(ctx, request)
+		}
+		if err := mayGoOver(state, request); err != nil {
+			return nil, err
+		}
+	}
+	way := a.fleet(env)
+	var nodes rollcall.Fleet = way
 	if !request.Asks {
 		parallel := request.Parallel
 		if parallel <= 0 {
@@ -192,15 +227,47 @@ func (a *App) Roll(ctx context.Context, request rollcall.RollRequest) (*rollcall
 			return nil, err
 		}
 	}
-	engine := &roll.Engine{
-		Record: a.record, Fleet: nodes, Releases: p.releases, Probe: gate.Check, Code: p.env.Code, Repo: p.repo,
-		By: a.by, Parallel: request.Parallel, Watch: request.Watch, Stop: request.Stop,
-	}
-	finished, err := engine.Run(ctx, p.plan)
+	announced := a.announce(ctx, env, state.Seq, request.Watch)
+	finished, err := a.engine(env, nodes, way.transport, p.releases, p.repo, request).Run(ctx, p.plan)
+	announced()
 	if err == nil && !finished.Unchanged {
 		err = p.releases.Evict()
 	}
 	return finished, err
+}
+
+// engine makes what rolls.
+func (a *App) engine(env *rollcall.Environment, nodes rollcall.Fleet, hosts *ssh.Transport, releases *release.Store, repo rollcall.Repository, request rollcall.RollRequest) *roll.Engine {
+	return &roll.Engine{
+		Record: a.record, Fleet: nodes, Releases: releases, Code: env.Code, Repo: repo,
+		Probe: (&gate.Gate{Dir: a.site.Dir}).Check,
+		Here: func(ctx context.Context, c rollcall.Command, vars map[string]string) (rollcall.Output, error) {
+			return proc.Run(ctx, a.site.Dir, c, vars)
+		},
+		Balancer: a.balancer(hosts),
+		By:       a.by, Parallel: request.Parallel, Watch: request.Watch, Stop: request.Stop, Back: request.Back,
+	}
+}
+
+// rolling tells whether the process that rolls is alive.
+func (a *App) rolling(ctx context.Context, state *roll.State) bool {
+	return state.Running != nil && state.Paused == nil && roll.Alive(ctx, a.record, state.Running.Environment, state.Lease)
+}
+
+// mayGoOver refuses to roll over a roll that is not finished: what it left behind must be
+// decided on first. One that ended as stopped was decided on.
+func mayGoOver(state *roll.State, request rollcall.RollRequest) error {
+	open := state.Running
+	if open == nil || slices.Contains(request.AcceptRisk, "interrupted") {
+		return nil
+	}
+	name := fmt.Sprintf("%s/%d", open.Environment, open.Roll)
+	what := "its controller died"
+	if state.Paused != nil {
+		what = "it is paused: " + state.Paused.Why
+	}
+	return rollcall.Errorf(rollcall.KindConflict, "roll %s by %s is not finished: %s", name, open.By, what).
+		WithHint("rollcall resume %[1]s goes on, rollcall abort %[1]s goes back; to roll over it: --accept-risk=interrupted", open.Environment)
 }
 
 // allowed refuses what a hold forbids, and a plan that is not the one that was agreed to.
@@ -210,7 +277,7 @@ func allowed(p *planning, request rollcall.RollRequest) error {
 			WithHint("look at the new one: rollcall plan %s", p.env.Name)
 	}
 	hold := p.state.Hold
-	if hold == nil || request.Rollback {
+	if hold == nil || p.plan.Kind == rollcall.KindRollback || p.plan.Kind == rollcall.KindCatchUp && hold.Roll != 0 {
 		return nil
 	}
 	risk := "held"

@@ -107,7 +107,16 @@ func (s *session) Claim(token rollcall.Token) { s.token = token }
 
 // Hello asks what the node has.
 func (s *session) Hello(ctx context.Context) (rollcall.NodeState, error) {
-	reply, err := s.ask(ctx, replyLimit, s.request(wire.VerbHello))
+	return s.state(ctx, wire.VerbHello)
+}
+
+// Fence shuts out older tokens, and asks what the node has.
+func (s *session) Fence(ctx context.Context) (rollcall.NodeState, error) {
+	return s.state(ctx, wire.VerbFence)
+}
+
+func (s *session) state(ctx context.Context, verb wire.Verb) (rollcall.NodeState, error) {
+	reply, err := s.ask(ctx, replyLimit, s.request(verb))
 	if err != nil {
 		return rollcall.NodeState{}, err
 	}

@@ -1,17 +1,14 @@
 // Package gate finds out whether what must hold on a node holds: an answer over HTTP,
-// an open TCP port.
+// an open TCP port, a command on the controller.
 package gate
 
 import (
 	"context"
-	"fmt"
-	"io"
 	"net"
-	"net/http"
-	"strings"
 	"time"
 
 	"github.com/rollcall-dev/rollcall"
+	"github.com/rollcall-dev/rollcall/internal/proc"
 )
 
 const (
@@ -19,9 +16,30 @@ const (
 	bodyLimit = 1 << 20
 )
 
-// Check tries a probe once. Commands are not for it: they run on the node.
-func Check(ctx context.Context, p rollcall.Probe) error {
-	ctx, cancel := context.WithTimeout(ctx, tryLimit)
+// Gate tries probes.
+type Gate struct {
+	Dir string // where commands run
+}
+
+// Check tries a probe once, after a switch to a release. Commands that run on the node
+// are not for it.
+func (g *Gate) Check(ctx context.Context, p rollcall.Probe, release rollcall.ReleaseID, env map[string]string) error {
+	if command := p.Command(); command != nil {
+		out, err := proc.Run(ctx, g.Dir, *command, env)
+		if err != nil {
+			return err
+		}
+		_, err = p.Judge(out)
+		return err
+	}
+	if p.Proves > 0 {
+		return prove(ctx, p, release)
+	}
+	limit := tryLimit
+	if p.Faster > 0 {
+		limit = min(limit, p.Faster)
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	if p.TCP != "" {
 		var d net.Dialer
@@ -32,55 +50,4 @@ func Check(ctx context.Context, p rollcall.Probe) error {
 		return conn.Close()
 	}
 	return checkHTTP(ctx, p)
-}
-
-// client follows no redirect, keeps no connection and uses no proxy: the node itself
-// must answer.
-var client = &http.Client{
-	Transport:     &http.Transport{DisableKeepAlives: true, Proxy: nil},
-	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-}
-
-func checkHTTP(ctx context.Context, p rollcall.Probe) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.HTTP, nil)
-	if err != nil {
-		return err
-	}
-	request.Header.Set("User-Agent", "Rollcall")
-	for _, line := range p.Header {
-		name, value, _ := strings.Cut(line, ":")
-		if strings.EqualFold(name, "host") {
-			request.Host = strings.TrimSpace(value)
-			continue
-		}
-		request.Header.Set(strings.TrimSpace(name), strings.TrimSpace(value))
-	}
-	answer, err := client.Do(request)
-	if err != nil {
-		return err
-	}
-	defer answer.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(answer.Body, bodyLimit))
-	if err != nil {
-		return fmt.Errorf("read the answer: %w", err)
-	}
-	expect := p.Expect
-	if expect == 0 {
-		expect = http.StatusOK
-	}
-	if answer.StatusCode != expect {
-		return fmt.Errorf("it answers %d and not %d: %s", answer.StatusCode, expect, excerpt(body))
-	}
-	if p.Body != "" && !strings.Contains(string(body), p.Body) {
-		return fmt.Errorf("its answer lacks %q: %s", p.Body, excerpt(body))
-	}
-	return nil
-}
-
-func excerpt(body []byte) string {
-	line, _, _ := strings.Cut(strings.TrimSpace(string(body)), "\n")
-	if runes := []rune(line); len(runes) > 160 {
-		line = string(runes[:160]) + "…"
-	}
-	return rollcall.Printable(line)
 }

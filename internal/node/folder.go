@@ -186,6 +186,20 @@ func (f *folder) guard(token rollcall.Token) (unlock func(), err error) {
 	return unlock, nil
 }
 
+// fence makes the folder, where it is missing, and keeps the token in it: a controller
+// with an older one can do nothing here from now on.
+func (f *folder) fence(token rollcall.Token) error {
+	if err := f.make(); err != nil {
+		return err
+	}
+	unlock, err := f.guard(token)
+	if err != nil {
+		return err
+	}
+	unlock()
+	return nil
+}
+
 // accept keeps the highest token, and refuses a lower one and another record's.
 func (f *folder) accept(token rollcall.Token) error {
 	seen, err := f.token()

@@ -96,7 +96,12 @@ func (s *Server) answer(ctx context.Context, body []byte) error {
 
 func (s *Server) do(ctx context.Context, f *folder, q *wire.Request, reply *wire.Reply) error {
 	switch q.Verb {
-	case wire.VerbHello:
+	case wire.VerbHello, wire.VerbFence:
+		if q.Verb == wire.VerbFence {
+			if err := f.fence(q.Token); err != nil {
+				return err
+			}
+		}
 		state, err := f.state()
 		if err != nil {
 			return err

@@ -3,8 +3,6 @@ package roll
 import (
 	"context"
 	"errors"
-	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -21,14 +19,20 @@ type Engine struct {
 	Record   rollcall.Record
 	Fleet    rollcall.Fleet
 	Releases rollcall.Releases
-	Probe    func(context.Context, rollcall.Probe) error // tries an HTTP or TCP probe once
+	// Probe tries once what is tried from here: HTTP, TCP, commands on the controller.
+	Probe func(context.Context, rollcall.Probe, rollcall.ReleaseID, map[string]string) error
+	// Here runs a command on the controller.
+	Here func(context.Context, rollcall.Command, map[string]string) (rollcall.Output, error)
+	// Balancer is what takes nodes out of service in such a way.
+	Balancer func(rollcall.Drain) rollcall.Balancer
 	Code     *rollcall.Code
 	Repo     rollcall.Repository
 	By       string
 	Parallel int
 	Watch    func(rollcall.Event)
-	// Stop is closed when the person wants the roll to end at the next safe point.
-	Stop <-chan struct{}
+	// Stop is closed when the person wants the roll to pause at the next safe point,
+	// Back when it is to go back.
+	Stop, Back <-chan struct{}
 }
 
 // run is one roll under way.
@@ -42,29 +46,35 @@ type run struct {
 	begun   time.Time
 	settled bool // what is live is known to be active where it stands
 	lease   *Lease
+	asked   asked
+	hooks   map[string]string // what became of each, by hookKey
+	back    *rollcall.Note    // why it goes back, or nil
+	service serviceRoom
+
+	mu sync.Mutex // for what members say of each other
 }
 
 // member is a node of the roll.
 type member struct {
 	rollcall.NodePlan
-	keep     *rollcall.KeepOldFiles
-	session  rollcall.Session
-	has      rollcall.NodeState
-	step     rollcall.Step
-	err      error
-	bytes    int64
-	switched bool // in this roll
-	reverted bool
+	keep    *rollcall.KeepOldFiles
+	session rollcall.Session
+	has     rollcall.NodeState
+	before  rollcall.ReleaseID // what was live there when this roll met it
+	met     bool               // before is known
+	step    rollcall.Step
+	err     error
+	bytes   int64
+	touched bool // this roll has meant to switch it: it may stand at either release
+	passed  bool // it came through: switched, verified and back in service
 }
 
-// Run rolls a plan: what happens to a roll reads here from top to bottom. Where every
-// node has and serves the release already, nothing is written down.
+// Run rolls a plan. Where every node has and serves the release already, nothing is
+// written down.
 func (e *Engine) Run(ctx context.Context, plan *rollcall.Plan) (*rollcall.RollFinished, error) {
-	r := &run{Engine: e, plan: plan, begun: time.Now(), journal: &journal{watch: e.Watch}}
-	r.members = membersOf(plan)
+	r := e.newRun(plan)
 	defer r.hangUp()
-
-	if err := r.connect(ctx); err != nil {
+	if err := r.connect(ctx, rollcall.Session.Hello); err != nil {
 		return nil, err
 	}
 	if err := r.withinLimits(); err != nil {
@@ -77,18 +87,58 @@ func (e *Engine) Run(ctx context.Context, plan *rollcall.Plan) (*rollcall.RollFi
 	if err != nil {
 		return nil, err
 	}
-	if err := r.prepare(ctx); err != nil {
-		return r.finish(ctx, rollcall.OutcomeRefused, err)
-	}
-	if err := r.switchTiers(ctx); err != nil {
-		if r.goesBack(ctx, err) {
-			if back := r.revert(ctx, err); back != nil {
-				return r.finish(ctx, rollcall.OutcomeStopped, back)
-			}
-			return r.finish(ctx, rollcall.OutcomeRolledBack, err)
+	return r.carryOn(ctx)
+}
+
+// carryOn takes a roll from wherever it stands to its end: what happens to a roll reads
+// here from top to bottom. Each step first looks whether it was done already.
+func (r *run) carryOn(ctx context.Context) (*rollcall.RollFinished, error) {
+	stop := r.listen(ctx)
+	defer stop()
+	if r.back == nil {
+		err := r.forward(ctx)
+		if err == nil {
+			return r.complete(ctx)
 		}
-		return r.finish(ctx, rollcall.OutcomeStopped, err)
+		switch r.decide(ctx, err) {
+		case isGone:
+			r.lease.stop(nil) // somebody else writes on, or nobody can
+			f := r.result(rollcall.OutcomeStopped, err)
+			if rollcall.KindOf(err) == rollcall.KindConflict {
+				return f, err
+			}
+			return f, outcomeError(f, err)
+		case isUnprepared:
+			return r.finish(ctx, rollcall.OutcomeRefused, err)
+		case isPaused:
+			return r.pause(ctx, err)
+		case isStopped:
+			return r.finish(ctx, rollcall.OutcomeStopped, err)
+		}
+		if err := r.turnBack(ctx, err); err != nil {
+			return nil, err
+		}
 	}
+	return r.goBack(ctx)
+}
+
+func (r *run) forward(ctx context.Context) error {
+	for _, phase := range []func(context.Context) error{
+		r.prepare,
+		r.beforeHooks,
+		r.switchTiers,
+		r.afterHooks,
+		r.lookAgain,
+	} {
+		if err := phase(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// complete ends a roll that came through, with or without nodes that it missed.
+func (r *run) complete(ctx context.Context) (*rollcall.RollFinished, error) {
 	r.clean(ctx)
 	if r.missed() > 0 {
 		return r.finish(ctx, rollcall.OutcomeBehind, nil)
@@ -96,143 +146,112 @@ func (e *Engine) Run(ctx context.Context, plan *rollcall.Plan) (*rollcall.RollFi
 	return r.finish(ctx, rollcall.OutcomeDone, nil)
 }
 
-// goesBack tells whether what was switched is to be taken back: not when the person
-// stopped the roll, and not when somebody else has taken it over.
-func (r *run) goesBack(ctx context.Context, err error) bool {
-	return r.plan.OnFailure == rollcall.FailureRollback && r.plan.Kind == rollcall.KindRoll &&
-		rollcall.KindOf(err) != rollcall.KindConflict && !errors.Is(err, errStopped) && ctx.Err() == nil
+// decision is what follows from an error.
+type decision int
+
+const (
+	goesBack     decision = iota // what was switched is taken back
+	isUnprepared                 // nothing was switched, and the roll is over
+	isPaused                     // it waits, as it is, for resume or abort
+	isStopped                    // it is over, part way
+	isGone                       // somebody else has it, or this process must end now
+)
+
+// decide tells what follows from an error on the way forward.
+func (r *run) decide(ctx context.Context, err error) decision {
+	kind := rollcall.KindOf(err)
+	switch {
+	case ctx.Err() != nil, kind == rollcall.KindConflict:
+		return isGone
+	case errors.Is(err, errAborted):
+		return goesBack
+	case errors.Is(err, errPaused), kind == rollcall.KindInconclusive:
+		return isPaused
+	case kind == rollcall.KindInternal && r.begunSwitching():
+		return isPaused // a fault of this machine: the nodes are fine, and can wait
+	case !r.begunSwitching():
+		if r.pastReturn() {
+			return isPaused
+		}
+		return isUnprepared
+	case r.plan.Kind == rollcall.KindRollback, r.plan.Kind == rollcall.KindCatchUp:
+		return isPaused
+	case r.plan.OnFailure == rollcall.FailurePause:
+		return isPaused
+	case r.plan.OnFailure == rollcall.FailureStop:
+		return isStopped
+	case r.pastReturn():
+		return isPaused
+	default:
+		return goesBack
+	}
 }
 
-func membersOf(plan *rollcall.Plan) []*member {
+// begunSwitching tells whether anything on a node or a balancer may be other than before.
+func (r *run) begunSwitching() bool {
+	for _, m := range r.members {
+		if m.touched || m.step == rollcall.StepDraining {
+			return true
+		}
+	}
+	return false
+}
+
+func (e *Engine) newRun(plan *rollcall.Plan) *run {
+	r := &run{Engine: e, plan: plan, begun: time.Now(), journal: &journal{watch: e.Watch}, hooks: map[string]string{}}
 	keep := map[string]*rollcall.KeepOldFiles{}
 	for _, t := range plan.Tiers {
 		keep[t.Name] = t.Keep
 	}
-	var members []*member
 	for _, n := range plan.Nodes() {
-		members = append(members, &member{NodePlan: *n, keep: keep[n.Tier], step: rollcall.StepWaiting})
+		r.members = append(r.members, &member{NodePlan: *n, keep: keep[n.Tier], step: rollcall.StepWaiting})
 	}
-	return members
+	return r
 }
 
-// connect opens a session with every node and asks what it has. A node that can't be
-// reached is known before anything is begun.
-func (r *run) connect(ctx context.Context) error {
-	r.each(ctx, r.members, func(ctx context.Context, m *member) {
-		r.tell(m, rollcall.StepConnecting)
-		session, err := r.Fleet.Open(ctx, m.Node)
-		if err == nil {
-			m.session = session
-			m.has, err = session.Hello(ctx)
-		}
-		if err == nil && m.has.Foreign != "" {
-			err = (&rollcall.Error{
-				Kind: rollcall.KindRefused, Node: m.Node.Name,
-				Err: fmt.Errorf("%s holds something that Rollcall did not put there: %s", m.Node.Folder, rollcall.Printable(m.has.Foreign)),
-			}).WithHint("roll into a folder that is empty or does not exist yet, or move away what is there")
-		}
-		if token := m.has.Token; err == nil && token.Record != "" && token.Record != r.Record.ID() {
-			err = (&rollcall.Error{
-				Kind: rollcall.KindRefused, Node: m.Node.Name,
-				Err: fmt.Errorf("it belongs to another record (%s), and this one is %s", rollcall.Printable(token.Record), r.Record.ID()),
-			}).WithHint("another controller rolls it; if that one is gone for good: rollcall adopt %s", r.plan.Environment)
-		}
-		if err != nil {
-			r.drop(m, err)
-		}
-	})
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	for _, m := range r.members {
-		// What the node's operator or another controller must settle is no fault that a
-		// limit could allow for.
-		if m.err != nil && rollcall.KindOf(m.err) == rollcall.KindRefused {
-			return m.err
-		}
-	}
-	return nil
-}
-
-// nothingToDo tells whether all nodes that can be reached stand where they should and the
-// record says so.
-func (r *run) nothingToDo() bool {
-	live := r.plan.From
-	for _, m := range r.members {
-		if m.err == nil && m.has.Current != r.plan.Release {
-			return false
-		}
-	}
-	same := live.Release == r.plan.Release && live.Revision.ID == r.plan.Revision.ID
-	return r.plan.Partial != "" && live.Release == r.plan.Release || same && !interrupted(r.plan)
-}
-
-func interrupted(plan *rollcall.Plan) bool {
-	return slices.ContainsFunc(plan.Warnings, func(w rollcall.Warning) bool { return w.ID == "interrupted" })
-}
-
-// unprepared ends a roll before it has a number: there is nothing to remember of it.
-func (r *run) unprepared(err error) (*rollcall.RollFinished, error) {
-	for _, m := range r.members {
-		if m.err == nil {
-			m.step = rollcall.StepSkipped
-			r.tell(m, m.step)
-		}
-	}
-	f := r.result(rollcall.OutcomeRefused, err)
-	return f, outcomeError(f, err)
-}
-
-// unchanged ends a roll that has nothing to do and is not written down.
-func (r *run) unchanged() (*rollcall.RollFinished, error) {
-	for _, m := range r.members {
-		if m.err == nil {
-			m.step = rollcall.StepOK
-			r.tell(m, m.step)
-		}
-	}
-	f := r.result(rollcall.OutcomeDone, nil)
-	if r.missed() > 0 {
-		f.Outcome = rollcall.OutcomeBehind
-	}
-	f.Unchanged, f.Roll = true, r.plan.From.Roll
-	r.journal.tell(rollcall.NewEvent(rollcall.EventRollFinished, f))
-	return f, outcomeError(f, nil)
-}
-
-// start takes the lease and writes the plan down.
+// start writes the plan down and takes the lease.
 func (r *run) start(ctx context.Context) (context.Context, error) {
+	// The plan comes first: a roll that has begun can then always be finished. One that
+	// never begins leaves a plan that nobody reads.
+	plan := rollcall.NewEvent(rollcall.EventRollPlanned, r.plan)
+	if _, err := r.Record.Append(ctx, rollcall.PlanStream(r.plan.Environment, r.plan.ID), 0, plan); err != nil && !errors.Is(err, rollcall.ErrSequence) {
+		return ctx, err
+	}
 	var event rollcall.Event
 	ctx, lease, state, err := Take(ctx, r.Record, r.plan.Environment, r.By, string(r.plan.Kind)+" "+r.plan.Environment, func(state *State) ([]rollcall.Event, error) {
 		if state.Live.Release != r.plan.From.Release || state.Live.Revision.ID != r.plan.From.Revision.ID {
 			return nil, rollcall.Errorf(rollcall.KindConflict, "%s was rolled by somebody else since this plan was made", r.plan.Environment).
 				WithHint("plan again")
 		}
+		var events []rollcall.Event
+		if state.Running != nil { // the person knows: it was accepted
+			events = append(events, rollcall.NewEvent(rollcall.EventRollInterrupted, state.Running))
+			state.Interrupted, state.Running = state.Running, nil
+		}
 		r.number = state.Rolls + 1
 		event = rollcall.NewEvent(rollcall.EventRollStarted, rollcall.RollStarted{
 			Environment: r.plan.Environment, Roll: r.number, Kind: r.plan.Kind, By: r.By, Plan: r.plan.ID,
 			From: r.plan.From.Release, To: r.plan.Release, Revision: r.plan.Revision, Partial: r.plan.Partial,
 		})
-		return []rollcall.Event{event}, nil
+		return append(events, event), nil
 	})
 	if err != nil {
 		return ctx, err
 	}
 	r.lease, r.state = lease, state
-	r.settled = state.Live.Release == r.plan.Release && state.Interrupted == nil
+	r.settled = state.Live.Release == r.plan.Release && state.Interrupted == nil && state.Stopped == nil
 	event.Stream, event.Seq, event.At = rollcall.EnvironmentStream(r.plan.Environment), state.Seq, time.Now().UTC()
 	r.journal.record, r.journal.stream = r.Record, rollcall.RollStream(r.plan.Environment, r.number)
+	plan.At = event.At
+	r.journal.tell(plan)
 	r.journal.tell(event)
-	// The begin came first: it took the number, so that a roll that dies before its plan
-	// is written leaves nothing that the next one could stumble over.
-	if err := r.journal.add(ctx, rollcall.NewEvent(rollcall.EventRollPlanned, r.plan)); err != nil {
-		lease.stop(nil)
-		return ctx, err
-	}
 	for _, m := range r.members {
 		if m.session != nil {
 			m.session.Claim(lease.Token())
 		}
+	}
+	if state.Interrupted != nil {
+		r.fence(ctx)
 	}
 	return ctx, nil
 }
@@ -265,24 +284,41 @@ func (r *run) hangUp() {
 	wait.Wait()
 }
 
-// drop notes why a node is not taking part.
-func (r *run) drop(m *member, err error) {
-	m.err = err
+// set says where a node is now.
+func (r *run) set(m *member, step rollcall.Step, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	m.step, m.err = step, err
+}
+
+// stepOf is how a node ends by an error.
+func stepOf(err error) rollcall.Step {
 	switch rollcall.KindOf(err) {
 	case rollcall.KindUnreachable:
-		m.step = rollcall.StepUnreachable
-	case rollcall.KindFailed:
-		m.step = rollcall.StepFailed
+		return rollcall.StepUnreachable
+	case rollcall.KindFailed, rollcall.KindInconclusive:
+		return rollcall.StepFailed
 	default:
-		m.step = rollcall.StepBroken
+		return rollcall.StepBroken
 	}
+}
+
+// drop notes why a node is not taking part any more.
+func (r *run) drop(m *member, err error) {
+	r.set(m, stepOf(err), err)
 	r.tell(m, m.step)
+}
+
+// lose drops a node and writes it down.
+func (r *run) lose(ctx context.Context, m *member, err error) error {
+	r.drop(m, err)
+	return r.journal.add(ctx, r.stepEvent(m, m.step))
 }
 
 // stepEvent says where a node is.
 func (r *run) stepEvent(m *member, step rollcall.Step) rollcall.Event {
-	from := m.has.Current
-	if m.session == nil {
+	from := m.before
+	if !m.met {
 		from = m.From // what the record knows: the node could not be asked
 	}
 	s := rollcall.NodeStep{
@@ -300,11 +336,16 @@ func (r *run) stepEvent(m *member, step rollcall.Step) rollcall.Event {
 // tell shows a step that is no history.
 func (r *run) tell(m *member, step rollcall.Step) { r.journal.tell(r.stepEvent(m, step)) }
 
+// say tells something that is no history and no step.
+func (r *run) say(text string) {
+	r.journal.tell(rollcall.NewEvent(rollcall.EventPreparing, rollcall.Note{Environment: r.plan.Environment, Roll: r.number, Text: text}))
+}
+
 // note writes a step down.
 func (r *run) note(ctx context.Context, step rollcall.Step, members ...*member) error {
 	events := make([]rollcall.Event, len(members))
 	for i, m := range members {
-		m.step = step
+		r.set(m, step, m.err)
 		events[i] = r.stepEvent(m, step)
 	}
 	return r.journal.add(ctx, events...)
@@ -319,15 +360,4 @@ func (r *run) missed() int {
 		}
 	}
 	return n
-}
-
-var errStopped = rollcall.Errorf(rollcall.KindStopped, "stopped by you")
-
-func (r *run) stopped() bool {
-	select {
-	case <-r.Stop:
-		return true
-	default:
-		return false
-	}
 }

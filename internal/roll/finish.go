@@ -21,11 +21,19 @@ func (r *run) finish(ctx context.Context, outcome rollcall.Outcome, cause error)
 		// It was rolled although there was a hold: the risk was accepted, and is gone.
 		events = append(events, rollcall.NewEvent(rollcall.EventHoldLifted, rollcall.Hold{By: r.By, Why: fmt.Sprintf("roll %d", r.number)}))
 	}
-	if rollcall.KindOf(cause) == rollcall.KindConflict {
-		r.lease.stop(nil) // taken over: the one who did writes on
-		return f, cause
-	}
 	if err := r.lease.Release(ctx, r.state.Seq, events...); err != nil {
+		return f, err
+	}
+	r.journal.tell(event)
+	return f, outcomeError(f, cause)
+}
+
+// pause leaves the roll as it stands, and gives the lease back: resume or abort takes it
+// up, from here or anywhere else.
+func (r *run) pause(ctx context.Context, cause error) (*rollcall.RollFinished, error) {
+	f := r.result(rollcall.OutcomeStopped, cause)
+	event := rollcall.NewEvent(rollcall.EventRollPaused, f)
+	if err := r.lease.Release(ctx, r.state.Seq, event); err != nil {
 		return f, err
 	}
 	r.journal.tell(event)
@@ -37,8 +45,10 @@ func (r *run) skipRest(ctx context.Context) {
 	var rest []*member
 	for _, m := range r.members {
 		switch m.step {
-		case rollcall.StepWaiting, rollcall.StepPrepared:
+		case rollcall.StepWaiting, rollcall.StepPrepared, rollcall.StepConnecting, rollcall.StepReceiving:
 			rest = append(rest, m)
+		case rollcall.StepDraining, rollcall.StepSwitching, rollcall.StepSwitched, rollcall.StepVerifying, rollcall.StepRestoring:
+			// Stopped here: what it stands at is in the step before.
 		}
 	}
 	if len(rest) > 0 {
@@ -49,7 +59,9 @@ func (r *run) skipRest(ctx context.Context) {
 func (r *run) hold(outcome rollcall.Outcome, cause error) *rollcall.Hold {
 	h := &rollcall.Hold{By: r.By, Roll: r.number, Revision: r.plan.Revision.ID, Release: r.plan.Release}
 	switch {
-	case outcome == rollcall.OutcomeRolledBack && r.plan.Partial == "":
+	case r.back != nil && r.back.Aborted != "":
+		return nil // a person decided, and knows
+	case outcome == rollcall.OutcomeRolledBack && r.plan.Partial == "" && r.plan.Kind == rollcall.KindRoll:
 		h.Why = fmt.Sprintf("roll %d failed and was rolled back: %v", r.number, cause)
 	case r.plan.Kind == rollcall.KindRollback && r.plan.Partial == "" && (outcome == rollcall.OutcomeDone || outcome == rollcall.OutcomeBehind):
 		h.Revision, h.Release = r.plan.From.Revision.ID, r.plan.From.Release
@@ -65,6 +77,9 @@ func (r *run) result(outcome rollcall.Outcome, cause error) *rollcall.RollFinish
 		Outcome: outcome, Environment: r.plan.Environment, Roll: r.number, Kind: r.plan.Kind, By: r.By,
 		From: r.plan.From.Release, To: r.plan.Release, Revision: r.plan.Revision, Partial: r.plan.Partial,
 		Seconds: float64(time.Since(r.begun).Milliseconds()) / 1000,
+	}
+	if r.back != nil {
+		f.Aborted = r.back.Aborted
 	}
 	if cause != nil {
 		f.Why, f.Hint = cause.Error(), rollcall.HintOf(cause)
@@ -100,12 +115,16 @@ func outcomeError(f *rollcall.RollFinished, cause error) error {
 		return nil
 	case rollcall.OutcomeBehind:
 		return rollcall.Errorf(rollcall.KindBehind, "rolled, but %d nodes were left behind", f.Nodes.Unreachable+f.Nodes.Broken+f.Nodes.Failed+f.Nodes.Skipped).
-			WithHint("roll again when they are back")
+			WithHint("when they are back: rollcall catch-up %s", f.Environment)
 	case rollcall.OutcomeRolledBack:
-		return &rollcall.Error{
-			Kind: rollcall.KindRolledBack, Op: "rolled back", Err: cause,
-			Hint: fmt.Sprintf("%s is on hold: mend it on the branch, then rollcall roll %s --accept-risk=rolled-back", f.Environment, f.Environment),
+		e := &rollcall.Error{Kind: rollcall.KindRolledBack, Op: "rolled back", Err: cause}
+		switch lost := f.Nodes.Unreachable + f.Nodes.Broken; {
+		case lost > 0:
+			e.Hint = fmt.Sprintf("%d nodes could not be brought back and are behind: rollcall catch-up %s, when they can be reached again", lost, f.Environment)
+		case f.Aborted == "" && f.Partial == "" && f.Kind == rollcall.KindRoll:
+			e.Hint = fmt.Sprintf("%s is on hold: mend it on the branch, then rollcall roll %s --accept-risk=rolled-back", f.Environment, f.Environment)
 		}
+		return e
 	case rollcall.OutcomeRefused:
 		// It keeps the cause's kind: nothing was switched.
 		e := &rollcall.Error{Kind: rollcall.KindOf(cause), Op: "nothing was switched", Err: cause}
@@ -114,7 +133,7 @@ func outcomeError(f *rollcall.RollFinished, cause error) error {
 	default:
 		e := &rollcall.Error{Kind: rollcall.KindStopped, Op: "stopped part way", Err: cause, Hint: rollcall.HintOf(cause)}
 		if e.Hint == "" {
-			e.Hint = fmt.Sprintf("rollcall roll %s goes on, rollcall rollback %s goes back", f.Environment, f.Environment)
+			e.Hint = fmt.Sprintf("rollcall resume %[1]s goes on, rollcall abort %[1]s goes back", f.Environment)
 		}
 		return e
 	}

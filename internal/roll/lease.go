@@ -32,11 +32,10 @@ type Lease struct {
 	done   chan struct{}
 }
 
-// Take takes the lease of an environment, also from a holder that has died; what that
-// one was rolling is then marked as interrupted. begin, where not nil, looks at the
-// state and says what is begun with the lease, in the same append. The context that it
-// returns ends when somebody else takes the lease; the state is as begin saw it, but for
-// its last sequence.
+// Take takes the lease of an environment, also from a holder that has died. begin, where
+// not nil, looks at the state and says what is begun with the lease, in the same append.
+// The context that it returns ends when somebody else takes the lease; the state is as
+// begin saw it, but for its last sequence.
 func Take(ctx context.Context, record rollcall.Record, environment, by, purpose string, begin func(*State) ([]rollcall.Event, error)) (context.Context, *Lease, *State, error) {
 	stream := rollcall.EnvironmentStream(environment)
 	for {
@@ -51,10 +50,6 @@ func Take(ctx context.Context, record rollcall.Record, environment, by, purpose 
 		}
 		lease := self(by, purpose)
 		events := []rollcall.Event{rollcall.NewEvent(rollcall.EventLeaseTaken, lease)}
-		if state.Running != nil {
-			events = append(events, rollcall.NewEvent(rollcall.EventRollInterrupted, state.Running))
-			state.Interrupted, state.Running = state.Running, nil
-		}
 		if begin != nil {
 			more, err := begin(state)
 			if err != nil {
@@ -85,20 +80,30 @@ func (l *Lease) Token() rollcall.Token {
 	return rollcall.Token{Record: l.record.ID(), Sequence: l.seq}
 }
 
-// Release gives the lease back together with what else is to be said.
+// Release gives the lease back together with what else is to be said. Others may have
+// written in between: a hold, a wish; only another lease stands in the way.
 func (l *Lease) Release(ctx context.Context, after int64, events ...rollcall.Event) error {
 	l.stop(nil)
 	<-l.done
 	events = append(events, rollcall.NewEvent(rollcall.EventLeaseReleased, struct {
 		Lease int64 `json:"lease"`
 	}{l.seq}))
-	if _, err := l.record.Append(ctx, l.stream, after, events...); err != nil {
-		if errors.Is(err, rollcall.ErrSequence) {
-			return errSuperseded
+	for {
+		_, err := l.record.Append(ctx, l.stream, after, events...)
+		if !errors.Is(err, rollcall.ErrSequence) {
+			return err
 		}
-		return err
+		newer, err := l.record.Read(context.WithoutCancel(ctx), l.stream, after)
+		if err != nil {
+			return err
+		}
+		for _, e := range newer {
+			if e.Type == rollcall.EventLeaseTaken {
+				return errSuperseded
+			}
+			after = e.Seq
+		}
 	}
-	return nil
 }
 
 func (l *Lease) beat(ctx context.Context) {

@@ -117,7 +117,7 @@ func TestWhoseLeaseIsDead(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer lease.stop(nil)
-			if state.Interrupted == nil || state.Interrupted.Roll != 1 || state.Running != nil || state.Lease.By != "ada" {
+			if open := state.Open(); open == nil || open.Roll != 1 || state.Lease.By != "ada" {
 				t.Errorf("the state is %+v", state)
 			}
 		})

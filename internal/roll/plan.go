@@ -4,6 +4,7 @@
 package roll
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -41,8 +42,14 @@ func Plan(in Input) (*rollcall.Plan, error) {
 	p := &rollcall.Plan{
 		Kind: in.Kind, Environment: env.Name, Code: env.Code.Name, From: in.State.Live,
 		Release: in.Release, Revision: in.Revision, Coming: in.Coming, Going: in.Going,
-		Keep: env.Keep, Link: env.Link, Limits: env.Limits, OnFailure: env.OnFailure,
+		Keep: env.Keep, Link: env.Link, Permissions: env.Permissions, Limits: env.Limits, OnFailure: env.OnFailure,
 		Partial: describe(in.Selection),
+	}
+	switch {
+	case in.Kind == rollcall.KindCatchUp || in.Kind == rollcall.KindReview:
+		p.Partial = strings.TrimSpace(string(in.Kind) + " " + p.Partial)
+	case in.Kind == rollcall.KindRoll && p.Partial == "":
+		p.Before, p.After = env.Before, env.After
 	}
 	if p.Coming == nil {
 		p.Coming = []rollcall.Changeset{}
@@ -59,10 +66,17 @@ func Plan(in Input) (*rollcall.Plan, error) {
 	if err := addTiers(p, in); err != nil {
 		return nil, err
 	}
+	if err := checkHooks(p); err != nil {
+		return nil, err
+	}
 	if in.Kind == rollcall.KindRollback {
 		slices.Reverse(p.Tiers)
 		for i := range p.Tiers {
 			slices.Reverse(p.Tiers[i].Batches)
+		}
+	}
+	if in.Kind != rollcall.KindRoll {
+		for i := range p.Tiers {
 			p.Tiers[i].Soak = 0
 		}
 	}
@@ -96,10 +110,14 @@ func addTiers(p *rollcall.Plan, in Input) error {
 			n.From = in.Known[node.Name]
 			nodes = append(nodes, n)
 		}
-		if len(nodes) > 0 {
-			t.Batches = batches(nodes, tier.Batch)
-			p.Tiers = append(p.Tiers, t)
+		if len(nodes) == 0 {
+			continue
 		}
+		if err := planService(&t, tier); err != nil {
+			return err
+		}
+		t.Batches = batches(nodes, tier.Batch)
+		p.Tiers = append(p.Tiers, t)
 	}
 	for _, pattern := range slices.Concat(in.Selection.Tier, in.Selection.Only) {
 		if !matched[pattern] {
@@ -127,7 +145,18 @@ func planNode(tier *rollcall.Tier, node rollcall.Node) (rollcall.NodePlan, error
 		}
 		n.Activate = append(n.Activate, expanded)
 	}
-	for _, v := range tier.Verify {
+	if tier.Drain != nil {
+		expanded, err := tier.Drain.Expand(vars)
+		if err != nil {
+			return n, rollcall.Errorf(rollcall.KindInvalid, "%s: drain: %w", node.Name, err)
+		}
+		n.Drain = &expanded
+	}
+	verify := tier.Verify
+	if tier.Prove != nil { // first: what answers must be the new release, before it is asked how it does
+		verify = append([]rollcall.Probe{*tier.Prove}, verify...)
+	}
+	for _, v := range verify {
 		expanded, err := v.Expand(vars)
 		if err != nil {
 			return n, rollcall.Errorf(rollcall.KindInvalid, "%s: verify: %w", node.Name, err)
@@ -135,6 +164,22 @@ func planNode(tier *rollcall.Tier, node rollcall.Node) (rollcall.NodePlan, error
 		n.Verify = append(n.Verify, expanded)
 	}
 	return n, nil
+}
+
+// planService says which nodes of a tier are to be in service while some of them roll.
+func planService(t *rollcall.TierPlan, tier *rollcall.Tier) error {
+	if tier.Drain == nil || tier.MinInService == (rollcall.Quantity{}) {
+		return nil
+	}
+	for _, node := range tier.Nodes {
+		drain, err := tier.Drain.Expand(node.Variables())
+		if err != nil {
+			return rollcall.Errorf(rollcall.KindInvalid, "%s: drain: %w", node.Name, err)
+		}
+		t.Service = append(t.Service, rollcall.Service{Node: node.Name, Drain: drain})
+	}
+	t.MinInService = tier.MinInService.AtLeast(len(tier.Nodes))
+	return nil
 }
 
 // batches cuts a tier. A share is of the whole tier; the last size repeats.
@@ -234,6 +279,7 @@ func checkLinks(links []string, m *rollcall.Manifest) error {
 }
 
 func warnings(p *rollcall.Plan, in Input) []rollcall.Warning {
+	env := in.Environment
 	var all []rollcall.Warning
 	warn := func(id, format string, args ...any) {
 		all = append(all, rollcall.Warning{ID: id, Text: fmt.Sprintf(format, args...)})
@@ -245,12 +291,11 @@ func warnings(p *rollcall.Plan, in Input) []rollcall.Warning {
 		}
 		warn(id, "%s is on hold by %s: %s", p.Environment, hold.By, hold.Why)
 	}
-	if in.State.Running != nil || in.State.Interrupted != nil {
-		r := in.State.Running
-		if r == nil {
-			r = in.State.Interrupted
-		}
-		warn("interrupted", "roll %s/%d by %s was interrupted: some nodes may have %s already", p.Environment, r.Roll, r.By, r.To.Short())
+	if r := cmp.Or(in.State.Running, in.State.Stopped, in.State.Interrupted); r != nil {
+		warn("interrupted", "roll %s/%d by %s was not finished: some nodes may have %s already", p.Environment, r.Roll, r.By, r.To.Short())
+	}
+	if p.Partial != "" && in.Kind == rollcall.KindRoll && len(env.Before)+len(env.After) > 0 {
+		warn("hooks", "before: and after: run only when the whole environment rolls")
 	}
 	if len(p.Going) > 0 && p.Kind == rollcall.KindRoll {
 		warn("going", "%d changesets that are live are not in %s and stop being live", len(p.Going), rollcall.ShortRevision(p.Revision.ID))

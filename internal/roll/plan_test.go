@@ -30,7 +30,7 @@ func input() Input {
 	www := &rollcall.Code{Name: "www"}
 	env := &rollcall.Environment{
 		Name: "production", Code: www, Keep: 5, Link: []string{"uploads/"}, OnFailure: rollcall.FailureRollback,
-		Limits: rollcall.Limits{Unreachable: rollcall.Quantity{Percent: 5}},
+		Limits: rollcall.Limits{Unreachable: rollcall.Limit{Quantity: rollcall.Quantity{Percent: 5}}},
 		Tiers: []*rollcall.Tier{
 			{
 				Name: "cdn", Nodes: []rollcall.Node{node("cdn1", "ams"), node("cdn2", "fra")},

@@ -19,61 +19,38 @@ func (r *run) prepare(ctx context.Context) error {
 	if err := r.learnBases(ctx); err != nil {
 		return err
 	}
-	var lost []*member
+	var lost []rollcall.Event
 	for _, m := range r.members {
-		if m.err != nil {
-			lost = append(lost, m)
+		if m.err != nil && m.step != rollcall.StepReverted {
+			lost = append(lost, r.stepEvent(m, m.step))
 		}
 	}
-	if len(lost) > 0 {
-		if err := r.noteLost(ctx, lost); err != nil {
-			return err
-		}
+	if err := r.journal.add(ctx, lost...); err != nil {
+		return err
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
+	waiting, done := r.untilWanted(ctx, true)
+	defer done()
+	working, cancel := context.WithCancelCause(waiting)
 	defer cancel(nil)
-	go func() {
-		select {
-		case <-r.Stop:
-			cancel(errStopped)
-		case <-ctx.Done():
-		}
-	}()
-	var mu sync.Mutex
-	var fatal error
-	r.each(ctx, r.members, func(ctx context.Context, m *member) {
-		if m.err != nil {
+	r.each(working, r.members, func(ctx context.Context, m *member) {
+		if m.err != nil || m.passed || m.step == rollcall.StepReverted {
 			return
 		}
 		err := r.prepareNode(ctx, m)
-		if err == nil {
+		switch {
+		case err != nil && context.Cause(ctx) == nil:
+			err = r.lose(ctx, m, err)
+		case err == nil && !m.touched:
 			err = r.note(ctx, rollcall.StepPrepared, m)
-		} else if context.Cause(ctx) == nil {
-			r.drop(m, err)
-			err = r.noteLost(ctx, []*member{m})
 		}
 		if err != nil {
-			mu.Lock()
-			fatal = err
-			mu.Unlock()
 			cancel(err)
 		}
 	})
-	if r.stopped() {
-		return errStopped
-	}
-	if fatal != nil {
-		return fatal
+	if err := context.Cause(working); err != nil {
+		return err
 	}
 	return r.withinLimits()
-}
-
-func (r *run) noteLost(ctx context.Context, members []*member) error {
-	events := make([]rollcall.Event, len(members))
-	for i, m := range members {
-		events[i] = r.stepEvent(m, m.step)
-	}
-	return r.journal.add(ctx, events...)
 }
 
 // learnBases asks nodes for the manifests of what they have and this controller does
@@ -82,7 +59,7 @@ func (r *run) learnBases(ctx context.Context) error {
 	asked := map[rollcall.ReleaseID]bool{"": true}
 	for _, m := range r.members {
 		id := m.has.Current
-		if m.err != nil || asked[id] {
+		if m.err != nil || m.session == nil || asked[id] {
 			continue
 		}
 		asked[id] = true
@@ -116,9 +93,7 @@ func (r *run) prepareNode(ctx context.Context, m *member) error {
 		}
 	}
 	r.tell(m, rollcall.StepReceiving)
-	d, err := r.Releases.Deliver(ctx, r.Code, r.Repo, r.base(m), r.plan.Release, func(text string) {
-		r.journal.tell(rollcall.NewEvent(rollcall.EventPreparing, rollcall.Note{Environment: r.plan.Environment, Roll: r.number, Text: text}))
-	})
+	d, err := r.Releases.Deliver(ctx, r.Code, r.Repo, r.base(m), r.plan.Release, r.say)
 	if err != nil {
 		return err
 	}
@@ -128,7 +103,7 @@ func (r *run) prepareNode(ctx context.Context, m *member) error {
 			Err: fmt.Errorf("its disk has %d MB free, and the release takes %d MB", m.has.Free>>20, d.Bytes>>20),
 		}).WithHint("free some space under %s there, or lower keep: in rollcall.yaml", m.Node.Folder)
 	}
-	d.Link = r.plan.Link
+	d.Link, d.Permissions = r.plan.Link, r.plan.Permissions
 	var last time.Time
 	phase := ""
 	var mu sync.Mutex
@@ -143,10 +118,7 @@ func (r *run) prepareNode(ctx context.Context, m *member) error {
 	})
 	m.bytes = received.Bytes
 	if len(received.Edited) > 0 {
-		r.journal.tell(rollcall.NewEvent(rollcall.EventPreparing, rollcall.Note{
-			Environment: r.plan.Environment, Roll: r.number,
-			Text: fmt.Sprintf("%s: edited by hand and not carried over: %s", m.Node.Name, strings.Join(received.Edited, ", ")),
-		}))
+		r.say(fmt.Sprintf("%s: edited by hand and not carried over: %s", m.Node.Name, strings.Join(received.Edited, ", ")))
 	}
 	return err
 }
@@ -163,48 +135,4 @@ func (r *run) base(m *member) rollcall.ReleaseID {
 		}
 	}
 	return ""
-}
-
-// withinLimits tells, as an error, that too many nodes could not be prepared.
-func (r *run) withinLimits() error {
-	var unreachable, broken int
-	var first *member
-	var all []string
-	for _, m := range r.members {
-		if m.err == nil {
-			continue
-		}
-		if m.step == rollcall.StepUnreachable {
-			unreachable++
-		} else {
-			broken++
-		}
-		if first == nil {
-			first = m
-		}
-		all = append(all, m.Node.Name)
-	}
-	if first == nil {
-		return nil
-	}
-	total := len(r.members)
-	if r.plan.Kind == rollcall.KindRollback {
-		if unreachable+broken < total {
-			return nil // going back is done with nodes down
-		}
-	} else if unreachable <= r.plan.Limits.Unreachable.Of(total, 0) && broken <= r.plan.Limits.Broken.Of(total, 0) && unreachable+broken < total {
-		return nil
-	}
-	if len(all) == 1 {
-		return first.err
-	}
-	return rollcall.Errorf(rollcall.KindOf(first.err), "%d of %d nodes could not be prepared: %s", len(all), total, list(all)).
-		WithHint("each says above why; limits: {unreachable: %d} in rollcall.yaml lets a roll go on without some", max(unreachable, 1))
-}
-
-func list(names []string) string {
-	if len(names) > 6 {
-		return strings.Join(names[:6], ", ") + ", …"
-	}
-	return strings.Join(names, ", ")
 }

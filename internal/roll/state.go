@@ -8,15 +8,27 @@ import (
 
 // State is what the record says of an environment.
 type State struct {
-	Seq         int64                 // of the last event
-	Live        rollcall.Live         // zero: nothing yet
-	Before      []rollcall.Live       // what was live earlier and can be gone back to, the newest last
-	Rolls       int                   // how many began
-	Running     *rollcall.RollStarted // began and did not finish
-	Interrupted *rollcall.RollStarted // the last roll, where its controller died
+	Seq         int64                  // of the last event
+	Live        rollcall.Live          // zero: nothing yet
+	Before      []rollcall.Live        // what was live earlier and can be gone back to, the newest last
+	Rolls       int                    // how many began
+	Running     *rollcall.RollStarted  // began and did not finish
+	Paused      *rollcall.RollFinished // Running waits for resume or abort, and how it stood then
+	Stopped     *rollcall.RollStarted  // the last roll, where it ended part way
+	Interrupted *rollcall.RollStarted  // the last roll, where it was given up before it was finished
 	Hold        *rollcall.Hold
 	Lease       *rollcall.Lease
 	Last        *rollcall.RollFinished
+
+	last *rollcall.RollStarted
+}
+
+// Open is the roll that resume and abort take up, or nil.
+func (s *State) Open() *rollcall.RollStarted {
+	if s.Running != nil {
+		return s.Running
+	}
+	return s.Stopped
 }
 
 // ReadState reads an environment's stream. There are about four short events a roll in
@@ -53,16 +65,28 @@ func (s *State) apply(e rollcall.Event) error {
 			return err
 		}
 		started.At = e.At
-		s.Running, s.Interrupted = started, nil
+		s.Running, s.last = started, started
+		s.Interrupted, s.Paused, s.Stopped = nil, nil, nil
 		s.Rolls = started.Roll
+	case rollcall.EventRollPaused:
+		paused := &rollcall.RollFinished{}
+		if err := e.Decode(paused); err != nil {
+			return err
+		}
+		s.Paused = paused
+	case rollcall.EventRollResumed:
+		s.Running, s.Paused, s.Stopped = s.last, nil, nil
 	case rollcall.EventRollInterrupted:
-		s.Interrupted, s.Running = s.Running, nil
+		s.Interrupted, s.Running, s.Paused = s.Running, nil, nil
 	case rollcall.EventRollFinished:
 		finished := &rollcall.RollFinished{}
 		if err := e.Decode(finished); err != nil {
 			return err
 		}
-		s.Running, s.Last = nil, finished
+		s.Running, s.Paused, s.Last = nil, nil, finished
+		if finished.Outcome == rollcall.OutcomeStopped {
+			s.Stopped = s.last
+		}
 		s.finish(e, finished)
 	case rollcall.EventHoldSet:
 		hold := &rollcall.Hold{}

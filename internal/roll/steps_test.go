@@ -118,7 +118,7 @@ func (w *world) roll(tree string, change func(*roll.Engine)) (*rollcall.RollFini
 	var mu sync.Mutex
 	engine := &roll.Engine{
 		Record: w.record, Fleet: fleet.New(w.local), Releases: w.releases, Code: w.env.Code, Repo: w.repo, By: "ada",
-		Probe: func(_ context.Context, p rollcall.Probe) error {
+		Probe: func(_ context.Context, p rollcall.Probe, _ rollcall.ReleaseID, _ map[string]string) error {
 			mu.Lock()
 			defer mu.Unlock()
 			if w.fails[p.HTTP] {
@@ -248,7 +248,7 @@ func TestStepsWithNodesDown(t *testing.T) {
 	if f, err := w.roll("one", nil); rollcall.ExitCode(err) != 1 || f.Roll != 0 {
 		t.Fatalf("without a limit: %+v, %v", f, err)
 	}
-	w.env.Limits.Unreachable = rollcall.Quantity{Count: 1}
+	w.env.Limits.Unreachable = rollcall.Limit{Quantity: rollcall.Quantity{Count: 1}}
 	f, err := w.roll("one", nil)
 	if rollcall.ExitCode(err) != 5 || f.Nodes.OK != 5 || f.Nodes.Unreachable != 1 {
 		t.Fatalf("within it: %+v, %v", f, err)

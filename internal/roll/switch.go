@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -13,73 +12,113 @@ import (
 	"github.com/rollcall-dev/rollcall"
 )
 
-// switchTiers switches tier by tier and batch by batch. The first node that fails
+// switchTiers switches tier by tier and batch by batch. The first node beyond the limits
 // keeps all that have not begun from beginning.
 func (r *run) switchTiers(ctx context.Context) error {
 	at := 0
+	var soak time.Duration
+	var soaking []*member
 	for _, tier := range r.plan.Tiers {
 		for i, batch := range tier.Batches {
-			members := r.members[at : at+len(batch)]
+			all := r.members[at : at+len(batch)]
 			at += len(batch)
-			if r.stopped() {
-				return errStopped
-			}
-			if err := context.Cause(ctx); err != nil {
+			todo, err := r.toSwitch(ctx, all)
+			if err != nil {
 				return err
 			}
-			if err := r.switchBatch(ctx, tier, i, members); err != nil {
-				return err
+			if len(todo) > 0 {
+				if err := r.soak(ctx, soak, soaking); err != nil {
+					return err
+				}
+				if err := r.wanted(); err != nil {
+					return err
+				}
+				if err := r.switchBatch(ctx, &tier, i, todo); err != nil {
+					return err
+				}
 			}
-			last := i == len(tier.Batches)-1 && tier.Name == r.plan.Tiers[len(r.plan.Tiers)-1].Name
-			if tier.Soak > 0 && !last {
-				r.soak(ctx, tier.Soak)
+			if soaked := came(all); len(soaked) > 0 {
+				soak, soaking = tier.Soak, soaked
 			}
 		}
 	}
 	return nil
 }
 
-func (r *run) switchBatch(ctx context.Context, tier rollcall.TierPlan, i int, members []*member) error {
-	members = slices.DeleteFunc(slices.Clone(members), func(m *member) bool { return m.err != nil })
-	if len(members) == 0 {
-		return nil
+// toSwitch are the nodes of a batch that have something to be done. One that was missed
+// is kept out of service; one that stands where it should, and was never left by this
+// roll, is fine.
+func (r *run) toSwitch(ctx context.Context, batch []*member) (todo []*member, err error) {
+	var fine []*member
+	for _, m := range batch {
+		switch {
+		case m.passed, m.step == rollcall.StepReverted:
+		case m.err != nil:
+			r.leaveOut(ctx, m)
+		case m.has.Current == r.plan.Release && r.settled && !m.touched && r.plan.Kind != rollcall.KindReview:
+			claimed, err := r.claimed(ctx, m)
+			if err != nil {
+				return nil, err
+			}
+			if claimed {
+				todo = append(todo, m)
+			} else {
+				fine = append(fine, m)
+			}
+		default:
+			todo = append(todo, m)
+		}
 	}
+	for _, m := range fine {
+		m.passed = true
+	}
+	return todo, r.note(ctx, rollcall.StepOK, fine...)
+}
+
+// came are the nodes of a batch that this roll has switched and that serve.
+func came(batch []*member) (all []*member) {
+	for _, m := range batch {
+		if m.passed && m.touched {
+			all = append(all, m)
+		}
+	}
+	return all
+}
+
+func (r *run) switchBatch(ctx context.Context, tier *rollcall.TierPlan, i int, members []*member) error {
 	started := rollcall.TierStarted{Environment: r.plan.Environment, Roll: r.number, Tier: tier.Name, Batch: i + 1, Batches: len(tier.Batches)}
+	// The intent of the whole batch is on disk before the first of its effects.
+	events := make([]rollcall.Event, 1, len(members)+1)
 	for _, m := range members {
 		started.Nodes = append(started.Nodes, m.Node.Name)
+		if m.Drain != nil {
+			r.set(m, rollcall.StepDraining, nil)
+		} else {
+			r.set(m, rollcall.StepSwitching, nil)
+			m.touched = true
+		}
+		events = append(events, r.stepEvent(m, m.step))
 	}
-	// The intent of the whole batch is on disk before the first of its effects.
-	events := []rollcall.Event{rollcall.NewEvent(rollcall.EventTierStarted, started)}
-	for _, m := range members {
-		m.step = rollcall.StepSwitching
-		events = append(events, r.stepEvent(m, rollcall.StepSwitching))
-	}
+	events[0] = rollcall.NewEvent(rollcall.EventTierStarted, started)
 	if err := r.journal.add(ctx, events...); err != nil {
 		return err
 	}
 	// What has begun on a node comes to its end there, also when the person wants to
-	// stop: only losing the lease cuts it short.
+	// pause: only losing the lease cuts it short.
 	var failed atomic.Bool
 	var mu sync.Mutex
 	var first error
 	r.each(ctx, members, func(ctx context.Context, m *member) {
 		if failed.Load() {
-			m.step = rollcall.StepSkipped
-			r.tell(m, m.step)
 			return
 		}
 		err := r.switchNode(ctx, m)
 		if err == nil {
+			m.passed = true
 			return
 		}
-		if r.tolerable(m, err) {
-			r.drop(m, err)
-			if err = r.noteLost(ctx, []*member{m}); err == nil {
-				return
-			}
-		} else if rollcall.KindOf(err) != rollcall.KindConflict {
-			r.drop(m, err)
-			err = errors.Join(err, r.noteLost(ctx, []*member{m}))
+		if err = r.judge(ctx, m, err); err == nil {
+			return
 		}
 		failed.Store(true)
 		mu.Lock()
@@ -91,34 +130,66 @@ func (r *run) switchBatch(ctx context.Context, tier rollcall.TierPlan, i int, me
 	return first
 }
 
-// tolerable tells whether a node that is lost during the switch is within the limit.
-func (r *run) tolerable(m *member, err error) bool {
-	if r.plan.Kind == rollcall.KindRollback {
-		return rollcall.KindOf(err) == rollcall.KindUnreachable || rollcall.KindOf(err) == rollcall.KindBroken
+// judge writes down how a node was lost. Within the limits it returns nil: the roll goes
+// on without that node.
+func (r *run) judge(ctx context.Context, m *member, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
 	}
-	if rollcall.KindOf(err) != rollcall.KindUnreachable {
-		return false
+	switch rollcall.KindOf(err) {
+	case rollcall.KindConflict, rollcall.KindStopped, rollcall.KindInconclusive, rollcall.KindInternal:
+		return err // not the node's fault
 	}
-	lost := 1
-	for _, other := range r.members {
-		if other != m && other.step == rollcall.StepUnreachable {
-			lost++
+	if written := r.lose(ctx, m, err); written != nil {
+		return written
+	}
+	if !r.tolerable(m) {
+		return err
+	}
+	if m.step == rollcall.StepFailed && m.touched {
+		if back := r.setAside(ctx, m); back != nil {
+			return errors.Join(err, back)
 		}
 	}
-	return lost <= r.plan.Limits.Unreachable.Of(len(r.members), 0)
+	r.leaveOut(ctx, m)
+	return nil
 }
 
-// switchNode is what happens on one node: switch, activate, verify.
+// setAside brings a node on which the code does not work back to what it had. It stays
+// behind, and out of service where it can be taken out.
+func (r *run) setAside(ctx context.Context, m *member) error {
+	cause := m.err
+	r.set(m, rollcall.StepReverting, cause)
+	if err := r.journal.add(ctx, r.stepEvent(m, rollcall.StepReverting)); err != nil {
+		return err
+	}
+	err := r.again(ctx, m)
+	if err == nil {
+		err = r.switchBack(ctx, m)
+	}
+	if err != nil {
+		return r.lose(ctx, m, err)
+	}
+	return r.note(ctx, rollcall.StepReverted, m)
+}
+
+// switchNode is what happens on one node: drain, switch, activate, verify, restore.
 func (r *run) switchNode(ctx context.Context, m *member) error {
+	if m.Drain != nil {
+		if err := r.takeOut(ctx, m); err != nil {
+			return err
+		}
+		m.touched = true // from here on it may be switched, whatever is heard of it
+		if err := r.note(ctx, rollcall.StepSwitching, m); err != nil {
+			return err
+		}
+	}
 	if m.has.Current != r.plan.Release {
-		m.switched = true // from here on it may be, whatever is heard of it
 		if _, err := m.session.Switch(ctx, m.has.Current, r.plan.Release, m.keep); err != nil {
 			return err
 		}
-	} else if r.settled {
-		return r.note(ctx, rollcall.StepOK, m)
 	}
-	if len(m.Activate)+len(m.Verify) == 0 {
+	if len(m.Activate)+len(m.Verify) == 0 && m.Drain == nil {
 		return r.noteBoth(ctx, m)
 	}
 	if err := r.note(ctx, rollcall.StepSwitched, m); err != nil {
@@ -127,16 +198,37 @@ func (r *run) switchNode(ctx context.Context, m *member) error {
 	if err := r.activate(ctx, m, r.plan.Release); err != nil {
 		return err
 	}
+	if len(m.Verify) > 0 {
+		r.set(m, rollcall.StepVerifying, nil)
+		r.tell(m, rollcall.StepVerifying)
+	}
 	if err := r.verify(ctx, m, r.plan.Release); err != nil {
 		return err
 	}
+	if m.Drain != nil && r.plan.Kind != rollcall.KindReview {
+		if err := r.note(ctx, rollcall.StepRestoring, m); err != nil {
+			return err
+		}
+		if err := r.putBack(ctx, m, r.settledClaims()...); err != nil {
+			return err
+		}
+	}
 	return r.note(ctx, rollcall.StepOK, m)
+}
+
+// settledClaims are those, besides the roll's own, that are over on a node that has come
+// through: all of this environment's where it now has what is live, or will be.
+func (r *run) settledClaims() []string {
+	if r.plan.Partial != "" && r.plan.Release != r.plan.From.Release {
+		return nil
+	}
+	return ClaimsOf(r.plan.Environment)
 }
 
 // noteBoth writes down that a node was switched and that this was all: one append.
 func (r *run) noteBoth(ctx context.Context, m *member) error {
 	switched := r.stepEvent(m, rollcall.StepSwitched)
-	m.step = rollcall.StepOK
+	r.set(m, rollcall.StepOK, nil)
 	return r.journal.add(ctx, switched, r.stepEvent(m, rollcall.StepOK))
 }
 
@@ -174,9 +266,8 @@ func (r *run) env(m *member, release rollcall.ReleaseID) map[string]string {
 
 // verify tries each probe until it holds or its time is over.
 func (r *run) verify(ctx context.Context, m *member, release rollcall.ReleaseID) error {
-	if len(m.Verify) > 0 && m.step == rollcall.StepSwitched { // while going back it stays that
-		r.tell(m, rollcall.StepVerifying)
-	}
+	ctx, done := r.untilWanted(ctx, false)
+	defer done()
 	for _, p := range m.Verify {
 		if err := r.until(ctx, m, p, release); err != nil {
 			return err
@@ -195,12 +286,17 @@ func (r *run) until(ctx context.Context, m *member, p rollcall.Probe, release ro
 		if err == nil {
 			return nil
 		}
-		var node *rollcall.Error
-		if errors.As(err, &node) && node.Kind == rollcall.KindUnreachable {
+		switch kind := rollcall.KindOf(err); {
+		case kind == rollcall.KindUnreachable, kind == rollcall.KindConflict, kind == rollcall.KindRefused:
 			return err // the session is gone, not the probe wrong
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
 		}
 		if time.Now().Add(pause).After(deadline) {
 			e := &rollcall.Error{Kind: rollcall.KindFailed, Node: m.Node.Name, Op: "verify: " + p.String(), Err: err, Hint: rollcall.HintOf(err)}
+			if rollcall.KindOf(err) == rollcall.KindInconclusive {
+				e.Kind = rollcall.KindInconclusive
+			}
 			if e.Hint == "" {
 				e.Hint = fmt.Sprintf("tried for %v; try it by hand from here", p.Within)
 				if p.HTTP != "" {
@@ -209,159 +305,72 @@ func (r *run) until(ctx context.Context, m *member, p rollcall.Probe, release ro
 			}
 			return e
 		}
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-			return context.Cause(ctx)
+		if err := sleep(ctx, pause); err != nil {
+			return err
 		}
 	}
 }
 
 func (r *run) try(ctx context.Context, m *member, p rollcall.Probe, release rollcall.ReleaseID) error {
-	if p.Run == nil {
-		return r.Probe(ctx, p)
+	command := p.Command()
+	if command == nil || p.Here {
+		return r.Probe(ctx, p, release, r.env(m, release))
 	}
-	out, err := m.session.Run(ctx, "", *p.Run, r.env(m, release))
-	if err == nil && out.Exit != 0 {
-		if said := lastLine(out.Text); said != "" {
-			return fmt.Errorf("it ended with %d: %s", out.Exit, said)
-		}
-		return fmt.Errorf("it ended with %d and said nothing", out.Exit)
+	out, err := m.session.Run(ctx, "", *command, r.env(m, release))
+	if err != nil {
+		return err
+	}
+	said, err := p.Judge(out)
+	if err == nil && said != "" {
+		r.say(m.Node.Name + ": " + p.String() + ": " + said)
 	}
 	return err
 }
 
-func lastLine(text string) string {
-	lines := strings.Split(strings.TrimSpace(text), "\n")
-	return lines[len(lines)-1]
-}
-
-func (r *run) soak(ctx context.Context, d time.Duration) {
-	r.journal.tell(rollcall.NewEvent(rollcall.EventPreparing, rollcall.Note{Environment: r.plan.Environment, Roll: r.number, Text: fmt.Sprintf("soaking for %v", d)}))
-	select {
-	case <-time.After(d):
-	case <-r.Stop:
-	case <-ctx.Done():
+// soak waits after a batch, and looks whether its nodes still pass.
+func (r *run) soak(ctx context.Context, d time.Duration, members []*member) error {
+	if d <= 0 {
+		return nil
+	}
+	r.say(fmt.Sprintf("soaking for %v", d))
+	ctx, done := r.untilWanted(ctx, true)
+	defer done()
+	for end := time.Now().Add(d); ; {
+		left := time.Until(end)
+		if err := sleep(ctx, min(left, soakLook)); err != nil {
+			return err
+		}
+		if err := r.stillPass(ctx, members); err != nil {
+			return err
+		}
+		if left <= soakLook {
+			return nil
+		}
 	}
 }
 
-// revert takes back what this roll switched, in reverse order, each node to what was
-// live there before. It goes on past nodes that can't be brought back and names them.
-func (r *run) revert(ctx context.Context, cause error) error {
-	why := rollcall.NewEvent(rollcall.EventRollingBack, rollcall.Note{Environment: r.plan.Environment, Roll: r.number, Text: cause.Error()})
-	if err := r.journal.add(ctx, why); err != nil {
-		return err
-	}
-	var stuck []string
-	var stuckErr error
-	for end := len(r.members); end > 0; {
-		size := r.batchEndingAt(end)
-		var members []*member
-		for _, m := range r.members[end-size : end] {
-			if m.switched {
-				members = append(members, m)
+// soakLook is how often nodes are looked at while a batch soaks.
+const soakLook = 5 * time.Second
+
+func (r *run) stillPass(ctx context.Context, members []*member) error {
+	var mu sync.Mutex
+	var first error
+	r.each(ctx, members, func(ctx context.Context, m *member) {
+		if m.session == nil { // it came through before this controller took over
+			if err := r.again(ctx, m); err != nil {
+				return
 			}
 		}
-		end -= size
-		if len(members) == 0 {
-			continue
-		}
-		for _, m := range members {
-			m.step = rollcall.StepReverting
-		}
-		events := make([]rollcall.Event, len(members))
-		for i, m := range members {
-			events[i] = r.stepEvent(m, rollcall.StepReverting)
-		}
-		if err := r.journal.add(ctx, events...); err != nil {
-			return err
-		}
-		var mu sync.Mutex
-		r.each(ctx, members, func(ctx context.Context, m *member) {
-			if err := r.revertNode(ctx, m); err != nil {
-				r.drop(m, err)
-				err = errors.Join(err, r.noteLost(ctx, []*member{m}))
-				mu.Lock()
-				stuck, stuckErr = append(stuck, m.Node.Name), err
-				mu.Unlock()
-			}
-		})
-	}
-	if len(stuck) > 0 {
-		slices.Sort(stuck)
-		return rollcall.Errorf(rollcall.KindStopped, "%w; and these could not be brought back: %s (%w)", cause, list(stuck), stuckErr).
-			WithHint("look at them, then rollcall roll %s --at REVISION --only NODE, or rollcall rollback %s", r.plan.Environment, r.plan.Environment)
-	}
-	return nil
-}
-
-// batchEndingAt is the size of the batch whose last node is members[end-1].
-func (r *run) batchEndingAt(end int) int {
-	at := 0
-	for _, tier := range r.plan.Tiers {
-		for _, batch := range tier.Batches {
-			if at += len(batch); at == end {
-				return len(batch)
-			}
-		}
-	}
-	return end
-}
-
-func (r *run) revertNode(ctx context.Context, m *member) error {
-	before := m.has.Current
-	if err := r.reconnect(ctx, m); err != nil {
-		return err
-	}
-	if m.has.Current == r.plan.Release {
-		if _, err := m.session.Switch(ctx, r.plan.Release, before, m.keep); err != nil {
-			return err
-		}
-	}
-	m.has.Current = before
-	if before != "" { // before the first release there was nothing to run or to look at
-		if err := r.activate(ctx, m, before); err != nil {
-			return err
-		}
-		if err := r.verify(ctx, m, before); err != nil {
-			return err
-		}
-	}
-	m.reverted = true
-	return r.note(ctx, rollcall.StepReverted, m)
-}
-
-// reconnect asks a node where it stands now, over a new connection where the old one
-// is gone.
-func (r *run) reconnect(ctx context.Context, m *member) error {
-	state, err := m.session.Hello(ctx)
-	if err != nil {
-		m.session.Close()
-		session, err := r.Fleet.Open(ctx, m.Node)
-		if err != nil {
-			return err
-		}
-		session.Claim(r.lease.Token())
-		m.session = session
-		if state, err = session.Hello(ctx); err != nil {
-			return err
-		}
-	}
-	m.has = state
-	return nil
-}
-
-// clean removes old releases. It can't fail a roll.
-func (r *run) clean(ctx context.Context) {
-	always := []rollcall.ReleaseID{r.plan.Release, r.plan.From.Release}
-	r.each(ctx, r.members, func(ctx context.Context, m *member) {
-		if m.step != rollcall.StepOK || !m.switched || len(m.has.Releases) < r.plan.Keep {
+		err := r.verify(ctx, m, r.plan.Release)
+		if err == nil {
 			return
 		}
-		if err := m.session.Clean(ctx, r.plan.Keep, slices.DeleteFunc(slices.Clone(always), func(id rollcall.ReleaseID) bool { return id == "" })); err != nil {
-			r.journal.tell(rollcall.NewEvent(rollcall.EventPreparing, rollcall.Note{
-				Environment: r.plan.Environment, Roll: r.number, Text: "old releases stay on " + m.Node.Name + ": " + err.Error(),
-			}))
+		m.passed = false
+		if err = r.judge(ctx, m, err); err != nil {
+			mu.Lock()
+			first = err
+			mu.Unlock()
 		}
 	})
+	return first
 }

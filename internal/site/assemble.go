@@ -14,6 +14,7 @@ func (l *loader) site(d draft) *rollcall.Site {
 		Codes:        map[string]*rollcall.Code{},
 		Environments: map[string]*rollcall.Environment{},
 		SSH:          d.ssh.final(l.dir),
+		Channels:     l.channels(d.channels),
 	}
 	l.checkSSHFiles(d.ssh)
 	for _, c := range d.codes {
@@ -30,6 +31,7 @@ func (l *loader) site(d draft) *rollcall.Site {
 	for _, e := range d.environments {
 		site.Environments[e.name] = l.environment(e, d, site.Codes)
 	}
+	l.checkOneFolderEach(d.environments, site)
 	return site
 }
 
@@ -43,8 +45,11 @@ func (l *loader) environment(e named[environment], d draft, codes map[string]*ro
 		NodesFile: cmp.Or(e.value.nodes.value, "nodes/"+e.name),
 		Keep:      e.value.keep,
 		Limits:    e.value.limits,
-		OnFailure: e.value.onFailure,
+		OnFailure: e.value.onFailure.value,
+		Layout:    rollcall.Layout(e.value.layout.value),
+		Announce:  l.announced(e.value.announce, d.channels),
 	}
+	env.Mode, env.Group = e.value.mode.value, e.value.group
 	for _, link := range e.value.link {
 		env.Link = append(env.Link, link.value)
 	}
@@ -60,11 +65,14 @@ func (l *loader) environment(e named[environment], d draft, codes map[string]*ro
 	for i, t := range l.rolling(e, inv) {
 		nodes := l.nodes(inv.Inventory, t, i, ssh)
 		l.checkVariables(nodes, t.rules.templates())
+		l.checkService(t, len(nodes))
 		env.Tiers = append(env.Tiers, t.rules.final(t.Name))
 		found = append(found, nodes...)
 	}
 	l.checkFolders(e, inv.Inventory, found)
+	env.Before, env.After = l.hooks(e.value.before, found), l.hooks(e.value.after, found)
 	for _, n := range found {
+		n.Layout, n.Become = env.Layout, e.value.become.ok
 		tier := env.Tiers[n.tier]
 		tier.Nodes = append(tier.Nodes, n.Node)
 	}

@@ -81,13 +81,43 @@ environments:
             within: 1m30s
           - run: check {name}
           - run: {sh: "test -S /run/x"}
+          - nagios: check_load -w 5
+            on: controller
+          - http: http://{address}/
+            match: "^fine$"
+            answer: ["Server: nginx"]
+            faster: 500ms
         soak: 1d12h
+        drain: {haproxy: [/run/haproxy/admin.sock, "lb@lb1:/run/haproxy/admin.sock"], backend: www, wait: 45s}
+        min_in_service: 50%
+        prove: {http: "http://{address}/release.txt", header: ["Host: www.example.com"], answers: 8, within: 5s}
+      web:
+        drain: {flag: "/srv/{name}.drained"}
+        prove: http://{address}/release.txt
+      db:
+        batch: 1
+        drain: {out: "lbctl out {name}", in: "lbctl in {name}", state: "lbctl is {name}", on: node}
+      lb:
+        drain: {haproxy: "127.0.0.1:9999", backend: [a, b], server: "lb-{name}"}
       cdn:
         keep_old_files: {files: ["*.css", "*.js"], for: 2d}
-    limits: {unreachable: 5%, broken: 0}
+    limits: {unreachable: 5%, broken: 0, failed: {fleet: 10%, tier: 1}}
     on_failure: stop
+    before:
+      - {on: controller, run: [bin/freeze]}
+      - {on: app01, sh: php migrate.php, timeout: 1h, irreversible: true}
+    after: {on: cdn1, run: "purge {name}"}
+    announce: [devops, hook]
+    mode: "0640"
+    group: www-data
+    become: sudo
 tickets:
   trac: https://trac.example.com
+channels:
+  devops: {xmpp: rollcall@chat.example.com, room: devops@rooms.example.com, nick: rc, server: "chat:5222", ca_file: keys/ca, password_file: secrets/xmpp}
+  other: {xmpp: rollcall@chat.example.com, room: other@rooms.example.com, password_env: XMPP}
+  hook: {webhook: "https://hooks.example.com/x", secret_file: secrets/hook}
+  plain: {webhook: "http://127.0.0.1/x", secret_env: HOOK}
 ssh: {user: deploy, key_file: keys/deploy, known_hosts: keys/hosts}
 `
 
@@ -97,6 +127,15 @@ cdn1 ansible_host=192.0.2.1
 
 [idle]
 unused
+
+[web]
+web1
+
+[db]
+db1
+
+[lb]
+lb1
 
 [app]
 app[01:02] dc=ams
@@ -137,6 +176,18 @@ func TestLoadFull(t *testing.T) {
 	if diff := cmp.Diff(map[string]string{"trac": "https://trac.example.com"}, s.Tickets); diff != "" {
 		t.Errorf("tickets (-want +got):\n%s", diff)
 	}
+	channels := map[string]*rollcall.Channel{
+		"devops": {
+			Name: "devops", XMPP: "rollcall@chat.example.com", Room: "devops@rooms.example.com", Nick: "rc", Server: "chat:5222",
+			CAFile: filepath.Join(dir, "keys/ca"), Secret: rollcall.SecretPlace{File: filepath.Join(dir, "secrets/xmpp")},
+		},
+		"other": {Name: "other", XMPP: "rollcall@chat.example.com", Room: "other@rooms.example.com", Secret: rollcall.SecretPlace{Env: "XMPP"}},
+		"hook":  {Name: "hook", Webhook: "https://hooks.example.com/x", Secret: rollcall.SecretPlace{File: filepath.Join(dir, "secrets/hook")}},
+		"plain": {Name: "plain", Webhook: "http://127.0.0.1/x", Secret: rollcall.SecretPlace{Env: "HOOK"}},
+	}
+	if diff := cmp.Diff(channels, s.Channels); diff != "" {
+		t.Errorf("channels (-want +got):\n%s", diff)
+	}
 	if diff := cmp.Diff(fullProduction(s), s.Environments["production"]); diff != "" {
 		t.Errorf("production (-want +got):\n%s", diff)
 	}
@@ -158,20 +209,49 @@ func fullProduction(s *rollcall.Site) *rollcall.Environment {
 	node := func(name, dc string) rollcall.Node {
 		return rollcall.Node{
 			Name: name, Address: name, User: "deploy", Folder: "/srv/www",
-			Vars: map[string]string{"dc": dc, "app_port": "9000"},
+			Vars: map[string]string{"dc": dc, "app_port": "9000"}, Layout: rollcall.LayoutReleases, Become: true,
 		}
+	}
+	other := func(name, address string) rollcall.Node {
+		return rollcall.Node{Name: name, Address: address, User: "deploy", Folder: "/srv/www", Layout: rollcall.LayoutReleases, Become: true}
+	}
+	lbctl := func(verb string) *rollcall.Command {
+		return &rollcall.Command{Args: []string{"lbctl", verb, "{name}"}, Timeout: time.Minute}
 	}
 	third := node("app03", "fra")
 	third.Port, third.User = 2222, "www-data"
 	return &rollcall.Environment{
 		Name: "production", Code: s.Codes["www"], NodesFile: "nodes/production", Keep: 7,
-		Link:   []string{"config/local.php", "uploads/", "cache/"},
-		Limits: rollcall.Limits{Unreachable: rollcall.Quantity{Percent: 5}}, OnFailure: rollcall.FailureStop,
+		Link: []string{"config/local.php", "uploads/", "cache/"},
+		Limits: rollcall.Limits{
+			Unreachable: rollcall.Limit{Quantity: rollcall.Quantity{Percent: 5}},
+			Failed:      rollcall.Limit{Quantity: rollcall.Quantity{Percent: 10}, Tier: &rollcall.Quantity{Count: 1}},
+		},
+		OnFailure: rollcall.FailureStop, Layout: rollcall.LayoutReleases,
+		Permissions: rollcall.Permissions{Mode: 0o640, Group: "www-data"},
+		Before: []rollcall.Hook{
+			{On: "controller", Run: rollcall.Command{Args: []string{"bin/freeze"}, Timeout: 10 * time.Minute}},
+			{On: "app01", Run: rollcall.Command{Args: []string{}, Shell: "php migrate.php", Timeout: time.Hour}, Irreversible: true},
+		},
+		After:    []rollcall.Hook{{On: "cdn1", Run: rollcall.Command{Args: []string{"purge", "cdn1"}, Timeout: 10 * time.Minute}}},
+		Announce: []string{"devops", "hook"},
 		Tiers: []*rollcall.Tier{{
 			Name:         "cdn",
-			Nodes:        []rollcall.Node{{Name: "cdn1", Address: "192.0.2.1", User: "deploy", Folder: "/srv/www"}},
+			Nodes:        []rollcall.Node{other("cdn1", "192.0.2.1")},
 			Batch:        []rollcall.Quantity{{Percent: 100}},
 			KeepOldFiles: &rollcall.KeepOldFiles{Files: []string{"*.css", "*.js"}, For: 48 * time.Hour},
+		}, {
+			Name: "web", Nodes: []rollcall.Node{other("web1", "web1")}, Batch: []rollcall.Quantity{{Percent: 100}},
+			Drain: &rollcall.Drain{Flag: "/srv/{name}.drained", Wait: 30 * time.Second},
+			Prove: &rollcall.Probe{HTTP: "http://{address}/release.txt", Expect: 200, Within: 30 * time.Second, Proves: 20},
+		}, {
+			Name: "db", Nodes: []rollcall.Node{other("db1", "db1")}, Batch: []rollcall.Quantity{{Count: 1}},
+			Drain: &rollcall.Drain{
+				Out: lbctl("out"), In: lbctl("in"), State: lbctl("is"), OnNode: true, Wait: 30 * time.Second,
+			},
+		}, {
+			Name: "lb", Nodes: []rollcall.Node{other("lb1", "lb1")}, Batch: []rollcall.Quantity{{Percent: 100}},
+			Drain: &rollcall.Drain{HAProxy: []string{"127.0.0.1:9999"}, Backend: []string{"a", "b"}, Server: "lb-{name}", Wait: 30 * time.Second},
 		}, {
 			Name:  "app",
 			Nodes: []rollcall.Node{node("app01", "ams"), node("app02", "ams"), third},
@@ -190,8 +270,21 @@ func fullProduction(s *rollcall.Site) *rollcall.Environment {
 				{TCP: "{address}:{app_port}", Within: 90 * time.Second},
 				{Run: &rollcall.Command{Args: []string{"check", "{name}"}, Timeout: time.Minute}, Within: 10 * time.Second},
 				{Run: &rollcall.Command{Shell: "test -S /run/x", Timeout: time.Minute}, Within: 10 * time.Second},
+				{Nagios: &rollcall.Command{Args: []string{"check_load", "-w", "5"}, Timeout: time.Minute}, Within: 10 * time.Second, Here: true},
+				{
+					HTTP: "http://{address}/", Expect: 200, Match: "^fine$", Answer: []string{"Server: nginx"},
+					Faster: 500 * time.Millisecond, Within: 10 * time.Second,
+				},
 			},
 			Soak: 36 * time.Hour,
+			Drain: &rollcall.Drain{
+				HAProxy: []string{"/run/haproxy/admin.sock", "lb@lb1:/run/haproxy/admin.sock"}, Backend: []string{"www"}, Server: "{name}",
+				Wait: 45 * time.Second,
+			},
+			MinInService: rollcall.Quantity{Percent: 50},
+			Prove: &rollcall.Probe{
+				HTTP: "http://{address}/release.txt", Expect: 200, Header: []string{"Host: www.example.com"}, Within: 5 * time.Second, Proves: 8,
+			},
 		}},
 	}
 }
@@ -207,7 +300,7 @@ func TestTiersOfParents(t *testing.T) {
 code: {www: {git: a}}
 environments:
   parents: {nodes: shop, to: /srv, tiers: {db: {batch: 1}, web: &half {batch: 50%}}}
-  all: {nodes: shop, to: /srv, tiers: {all: *half}}
+  all: {nodes: shop, to: /srv/all, tiers: {all: *half}}
 `,
 		"shop": string(shop),
 	})

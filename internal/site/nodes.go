@@ -109,3 +109,28 @@ func (l *loader) checkFolders(e named[environment], inv *Inventory, nodes []plac
 		}
 	}
 }
+
+// checkOneFolderEach refuses two environments that would roll over each other: the same
+// folder on the same node.
+func (l *loader) checkOneFolderEach(environments []named[environment], site *rollcall.Site) {
+	type owner struct{ environment, node string }
+	owners := map[string]owner{}
+	for _, e := range environments {
+		for _, n := range site.Environments[e.name].Nodes() {
+			if n.Folder == "" {
+				continue
+			}
+			key := fmt.Sprintf("%s %d %s", sameAddress(n.Address), n.SSHPort(), n.Folder)
+			first, taken := owners[key]
+			if !taken {
+				owners[key] = owner{e.name, n.Name}
+				continue
+			}
+			if first.environment != e.name {
+				l.mistake(e.node, "environments %s and %s both roll to %s on %s; they need a folder each",
+					quote(first.environment), quote(e.name), quote(n.Folder), quote(n.Name))
+				break // one node tells it for all
+			}
+		}
+	}
+}

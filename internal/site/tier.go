@@ -13,6 +13,9 @@ type tier struct {
 	verify       []probe
 	soak         time.Duration
 	keepOldFiles *rollcall.KeepOldFiles
+	drain        *drain
+	minInService placed[rollcall.Quantity]
+	prove        *probe
 }
 
 var tierKeys = keys[tier]{
@@ -27,8 +30,18 @@ var tierKeys = keys[tier]{
 			pause, func(t *tier) *time.Duration { return &t.soak }),
 		key("keep_old_files", "Files of earlier releases that stay in later ones for a while.",
 			pointer(keepKeys.kind()), func(t *tier) **rollcall.KeepOldFiles { return &t.keepOldFiles }),
+		key("drain", "How a node is taken out of service for its switch, and put back.",
+			pointer(drainKeys.kind()), func(t *tier) **drain { return &t.drain }),
+		key("min_in_service", "How many nodes of the tier must be in service at any moment: 3, 60%.",
+			place(quantity), func(t *tier) *placed[rollcall.Quantity] { return &t.minInService }),
+		key("prove", "An http: or https: address whose answer names the release: a node is verified only when every worker gives the new one.",
+			pointer(proveKind), func(t *tier) **probe { return &t.prove }),
 	},
-	later: []string{"drain", "min_in_service", "prove"},
+	finish: func(r *reader, _ value, t *tier) {
+		if t.minInService.ok && t.drain == nil {
+			r.mistake(t.minInService.node, `"min_in_service" needs "drain": without it nobody knows which nodes are in service`)
+		}
+	},
 }
 
 var keepKeys = keys[rollcall.KeepOldFiles]{
@@ -49,6 +62,12 @@ func (t tier) templates() []template {
 	for _, p := range t.verify {
 		all = append(all, p.templates()...)
 	}
+	if t.prove != nil {
+		all = append(all, t.prove.templates()...)
+	}
+	if t.drain != nil {
+		all = append(all, t.drain.templates()...)
+	}
 	return all
 }
 
@@ -64,5 +83,14 @@ func (t tier) final(name string) *rollcall.Tier {
 	for _, p := range t.verify {
 		done.Verify = append(done.Verify, p.final())
 	}
+	if t.prove != nil {
+		prove := t.prove.final()
+		done.Prove = &prove
+	}
+	if t.drain != nil {
+		drain := t.drain.final()
+		done.Drain = &drain
+	}
+	done.MinInService = t.minInService.value
 	return done
 }

@@ -12,6 +12,7 @@ type draft struct {
 	environments []named[environment]
 	tickets      []named[string]
 	ssh          *ssh
+	channels     []named[channel]
 }
 
 var siteKeys = keys[draft]{
@@ -24,8 +25,10 @@ var siteKeys = keys[draft]{
 			func(d *draft) *[]named[string] { return &d.tickets }),
 		key("ssh", "How nodes are reached (default: the person's own ssh configuration).", pointer(sshKind),
 			func(d *draft) **ssh { return &d.ssh }),
+		key("channels", "Who is told of rolls, each channel by its name.", namesTo("a channel", channelKeys.kind()),
+			func(d *draft) *[]named[channel] { return &d.channels }),
 	},
-	later: []string{"channels", "access", "refresh", "services"},
+	later: []string{"access", "refresh", "services"},
 }
 
 var siteKind = siteKeys.kind()

@@ -58,8 +58,8 @@ func sent(e rollcall.LogEntry) string {
 
 func (p *Printer) outcomeOf(e rollcall.LogEntry) string {
 	kind := "roll "
-	if e.Kind == rollcall.KindRollback {
-		kind = "rollback "
+	if e.Kind != rollcall.KindRoll {
+		kind = string(e.Kind) + " "
 	}
 	switch e.Outcome {
 	case rollcall.OutcomeDone:
@@ -100,6 +100,9 @@ func (p *Printer) nodeState(n rollcall.NodeStatus) string {
 	if n.Problem != "" {
 		parts = append(parts, p.style.red("not reached"))
 	}
+	if !n.InService {
+		parts = append(parts, p.style.yellow("out of service"+whyOut(n.Out)))
+	}
 	if n.Behind {
 		parts = append(parts, p.style.yellow("behind"))
 	}
@@ -110,6 +113,21 @@ func (p *Printer) nodeState(n rollcall.NodeStatus) string {
 		return p.style.green("ok")
 	}
 	return strings.Join(parts, ", ")
+}
+
+func whyOut(claims []rollcall.Claim) string {
+	var words []string
+	for _, c := range claims {
+		word := c.By
+		if c.Why != "" {
+			word += ": " + rollcall.Printable(c.Why)
+		}
+		words = append(words, word)
+	}
+	if len(words) == 0 {
+		return ""
+	}
+	return " by " + strings.Join(words, "; ")
 }
 
 // Status shows where environments stand.
@@ -130,7 +148,14 @@ func (p *Printer) Status(all []rollcall.EnvironmentStatus) error {
 			p.Line("  rolling: %s/%d by %s on %s", s.Environment, *s.Rolling, s.Lease.By, s.Lease.Host)
 		}
 		if s.Interrupted != nil {
-			p.Line("  %s", p.style.red(fmt.Sprintf("interrupted: %s/%d; rollcall roll %s goes on", s.Environment, *s.Interrupted, s.Environment)))
+			what := "interrupted"
+			if s.Why != "" {
+				what = "waiting"
+			}
+			p.Line("  %s", p.style.red(fmt.Sprintf("%s: %s/%d; rollcall resume %[2]s goes on, rollcall abort %[2]s goes back", what, s.Environment, *s.Interrupted)))
+			if s.Why != "" {
+				p.Line("  %s", cut("since: "+rollcall.Printable(s.Why), p.Columns-2))
+			}
 		}
 		if s.Hold != nil {
 			p.Line("  %s", cut(p.style.yellow(fmt.Sprintf("on hold since %s by %s: %s", when(s.Hold.At), s.Hold.By, s.Hold.Why)), p.Columns-2))

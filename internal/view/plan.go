@@ -16,10 +16,9 @@ func (p *Printer) Plan(plan *rollcall.Plan) error {
 		return p.Object(plan)
 	}
 	s := p.style
-	verb := "roll"
-	if plan.Kind == rollcall.KindRollback {
-		verb = "roll back"
-	}
+	verb := map[rollcall.PlanKind]string{
+		rollcall.KindRoll: "roll", rollcall.KindRollback: "roll back", rollcall.KindCatchUp: "catch up in", rollcall.KindReview: "review in",
+	}[plan.Kind]
 	title := fmt.Sprintf("%s %s: %s → %s", verb, s.bold(plan.Environment), releaseName(plan.From.Release), s.bold(plan.Release.Short()))
 	if plan.Partial != "" {
 		title += " (" + plan.Partial + " only)"
@@ -93,8 +92,20 @@ func (p *Printer) order(plan *rollcall.Plan) {
 		}
 	}
 	t.print(p.Out)
+	p.hooks("before the first switch", plan.Before)
+	p.hooks("after the last", plan.After)
 	for _, held := range plan.Held {
 		p.Line("  %s", cut(p.style.yellow(fmt.Sprintf("%s is on hold by %s: %s", held.Name, held.Hold.By, held.Hold.Why)), p.Columns-2))
+	}
+}
+
+func (p *Printer) hooks(when string, hooks []rollcall.Hook) {
+	for _, h := range hooks {
+		line := fmt.Sprintf("%s: %s on %s", when, h.Run, h.On)
+		if h.Irreversible {
+			line += p.style.yellow(" (can't be taken back)")
+		}
+		p.Line("  %s", cut(line, p.Columns-2))
 	}
 }
 
@@ -112,12 +123,16 @@ func nodeNames(batch []rollcall.NodePlan) string {
 
 // after tells what follows the switch of a node.
 func after(n rollcall.NodePlan) string {
-	var parts []string
+	parts := []string{}
 	if len(n.Activate) > 0 {
 		parts = append(parts, "activate")
 	}
 	if len(n.Verify) > 0 {
 		parts = append(parts, "verify")
+	}
+	if n.Drain != nil {
+		parts = append(append([]string{"drain", "switch"}, parts...), "restore")
+		return strings.Join(parts, ", ")
 	}
 	if len(parts) == 0 {
 		return ""

@@ -127,6 +127,11 @@ func (r *Roll) apply(e rollcall.Event) string {
 			r.note = "rolling back"
 			return "rolling back: " + n.Text
 		}
+	case e.Type == rollcall.EventHookStarted, e.Type == rollcall.EventHookFinished, e.Type == rollcall.EventHookFailed:
+		var h rollcall.HookRun
+		if e.Decode(&h) == nil {
+			return r.applyHook(e.Type, h)
+		}
 	case e.Type == rollcall.EventRollFinished:
 		f := &rollcall.RollFinished{}
 		if e.Decode(f) == nil {
@@ -134,6 +139,19 @@ func (r *Roll) apply(e rollcall.Event) string {
 		}
 	}
 	return ""
+}
+
+func (r *Roll) applyHook(eventType string, h rollcall.HookRun) string {
+	line := fmt.Sprintf("%s: %s on %s", h.When, h.Command, h.On)
+	switch eventType {
+	case rollcall.EventHookFinished:
+		r.note = ""
+		return line + ": done"
+	case rollcall.EventHookFailed:
+		return line + ": failed"
+	}
+	r.note = line
+	return line
 }
 
 func (r *Roll) applyStep(e rollcall.Event, s rollcall.NodeStep) string {

@@ -50,7 +50,7 @@ func urgency(s rollcall.Step) int {
 	switch s {
 	case rollcall.StepFailed, rollcall.StepBroken, rollcall.StepUnreachable:
 		return 0
-	case rollcall.StepReceiving, rollcall.StepSwitching, rollcall.StepSwitched, rollcall.StepVerifying, rollcall.StepReverting:
+	case rollcall.StepReceiving, rollcall.StepDraining, rollcall.StepSwitching, rollcall.StepSwitched, rollcall.StepVerifying, rollcall.StepRestoring, rollcall.StepReverting:
 		return 1
 	case rollcall.StepConnecting:
 		return 2
@@ -105,7 +105,7 @@ func (r *Roll) nodeText(n *nodeLine, nameWidth, tierWidth int) string {
 				detail += ", " + n.phase
 			}
 		}
-	case rollcall.StepSwitching, rollcall.StepSwitched, rollcall.StepVerifying:
+	case rollcall.StepDraining, rollcall.StepSwitching, rollcall.StepSwitched, rollcall.StepVerifying, rollcall.StepRestoring:
 		step = s.bold(step)
 	case rollcall.StepPrepared:
 		if n.sent > 0 {
@@ -131,7 +131,7 @@ func (r *Roll) whole(columns int) string {
 			}
 		case rollcall.StepPrepared:
 			done += 0.5
-		case rollcall.StepSwitching, rollcall.StepSwitched, rollcall.StepVerifying, rollcall.StepReverting:
+		case rollcall.StepDraining, rollcall.StepSwitching, rollcall.StepSwitched, rollcall.StepVerifying, rollcall.StepRestoring, rollcall.StepReverting:
 			done += 0.75
 		default:
 			done++

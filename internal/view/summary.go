@@ -83,6 +83,9 @@ func (r *Roll) outcome(f *rollcall.RollFinished) string {
 	case rollcall.OutcomeBehind:
 		return s.yellow("done, with nodes left behind,")
 	case rollcall.OutcomeRolledBack:
+		if f.Aborted != "" {
+			return s.yellow("aborted and taken back")
+		}
 		return s.red("failed and was rolled back")
 	case rollcall.OutcomeRefused:
 		return s.red("ended before anything was switched")

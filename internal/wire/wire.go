@@ -52,6 +52,7 @@ type Verb string
 // The verbs of protocol 1.
 const (
 	VerbHello    Verb = "hello"
+	VerbFence    Verb = "fence"
 	VerbManifest Verb = "manifest"
 	VerbReceive  Verb = "receive"
 	VerbSwitch   Verb = "switch"

@@ -11,39 +11,74 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// jumps are connections to jump hosts, one a chain, shared by all nodes behind it.
-type jumps struct {
-	mu      sync.Mutex
-	clients map[string]*jump
+// clients are connections to hosts by whose way others are reached, each made once and
+// shared by all of those.
+type clients struct {
+	mu  sync.Mutex
+	all map[string]*shared
 }
 
-type jump struct {
+type shared struct {
 	once   sync.Once
 	client *ssh.Client
 	err    error
 }
 
-// client connects to the last host of a chain, through those before it.
-func (j *jumps) client(ctx context.Context, t *Transport, chain []string) (*ssh.Client, error) {
-	key := strings.Join(chain, ",")
-	j.mu.Lock()
-	if j.clients == nil {
-		j.clients = map[string]*jump{}
+func (c *clients) get(key string, dial func() (*ssh.Client, error)) (*ssh.Client, error) {
+	c.mu.Lock()
+	if c.all == nil {
+		c.all = map[string]*shared{}
 	}
-	one := j.clients[key]
+	one := c.all[key]
 	if one == nil {
-		one = &jump{}
-		j.clients[key] = one
+		one = &shared{}
+		c.all[key] = one
 	}
-	j.mu.Unlock()
-	one.once.Do(func() {
-		var s *settings
-		if s, one.err = jumpSettings(ctx, chain); one.err == nil {
-			// The connection outlives the node for which it is made.
-			one.client, one.err = t.dial(context.WithoutCancel(ctx), s)
+	c.mu.Unlock()
+	one.once.Do(func() { one.client, one.err = dial() })
+	if one.err != nil {
+		// The next one may have more luck: a host that was down for a moment is no reason
+		// to give up for the whole of a roll.
+		c.mu.Lock()
+		if c.all[key] == one {
+			delete(c.all, key)
 		}
-	})
+		c.mu.Unlock()
+	}
 	return one.client, one.err
+}
+
+// drop forgets a connection that does not work any more.
+func (c *clients) drop(key string, client *ssh.Client) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if one := c.all[key]; one != nil && one.client == client {
+		delete(c.all, key)
+		client.Close()
+	}
+}
+
+func (c *clients) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, one := range c.all {
+		if one.client != nil {
+			one.client.Close()
+		}
+	}
+	c.all = nil
+}
+
+// jump connects to the last jump host of a chain, through those before it.
+func (t *Transport) jump(ctx context.Context, chain []string) (*ssh.Client, error) {
+	return t.jumps.get(strings.Join(chain, ","), func() (*ssh.Client, error) {
+		s, err := jumpSettings(ctx, chain)
+		if err != nil {
+			return nil, err
+		}
+		// The connection outlives the node for which it is made.
+		return t.dial(context.WithoutCancel(ctx), s)
+	})
 }
 
 func jumpSettings(ctx context.Context, chain []string) (*settings, error) {
@@ -67,16 +102,4 @@ func jumpSettings(ctx context.Context, chain []string) (*settings, error) {
 		s.jump = chain[:len(chain)-1]
 	}
 	return s, nil
-}
-
-func (j *jumps) close() error {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	for _, one := range j.clients {
-		if one.client != nil {
-			one.client.Close()
-		}
-	}
-	j.clients = nil
-	return nil
 }

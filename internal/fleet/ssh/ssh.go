@@ -46,7 +46,8 @@ type Transport struct {
 	name       func() (string, error) // of the node's binary
 	hostKeys   *hostKeys
 	handshakes chan struct{} // handshakes cost CPU: more at once only makes all of them late
-	jumps      jumps
+	jumps      clients       // jump hosts, by their chain
+	hosts      clients       // hosts of balancers' sockets
 }
 
 var _ rollcall.Transport = (*Transport)(nil)
@@ -60,8 +61,12 @@ func New(config Config) *Transport {
 	return t
 }
 
-// Close ends the connections to jump hosts.
-func (t *Transport) Close() error { return t.jumps.close() }
+// Close ends the connections that nodes and sockets share.
+func (t *Transport) Close() error {
+	t.hosts.close()
+	t.jumps.close()
+	return nil
+}
 
 // Connect connects to a node and starts rollcall-node there, which it installs where it
 // is missing.
@@ -74,10 +79,10 @@ func (t *Transport) Connect(ctx context.Context, node rollcall.Node) (rollcall.C
 	if err != nil {
 		return nil, explain(node, settings, err)
 	}
-	conn, err := t.start(ctx, client)
+	conn, err := t.start(ctx, client, node.Become)
 	if errors.Is(err, errNotInstalled) {
 		if err = t.install(ctx, client); err == nil {
-			conn, err = t.start(ctx, client)
+			conn, err = t.start(ctx, client, node.Become)
 		}
 	}
 	if err != nil {
@@ -134,7 +139,7 @@ func (t *Transport) dialTCP(ctx context.Context, s *settings) (net.Conn, error) 
 		var d net.Dialer
 		return d.DialContext(ctx, "tcp", s.hostPort())
 	}
-	jump, err := t.jumps.client(ctx, t, s.jump)
+	jump, err := t.jump(ctx, s.jump)
 	if err != nil {
 		return nil, fmt.Errorf("by way of %s: %w", s.jump[len(s.jump)-1], err)
 	}
@@ -168,7 +173,7 @@ func (p *pollable) SetDeadline(at time.Time) error {
 var errNotInstalled = errors.New("rollcall-node is not there")
 
 // start runs rollcall-node and reads its greeting.
-func (t *Transport) start(ctx context.Context, client *ssh.Client) (*conn, error) {
+func (t *Transport) start(ctx context.Context, client *ssh.Client, become bool) (*conn, error) {
 	name, err := t.name()
 	if err != nil {
 		return nil, err
@@ -188,7 +193,11 @@ func (t *Transport) start(ctx context.Context, client *ssh.Client) (*conn, error
 	}
 	c.out = bufio.NewReaderSize(out, 64<<10)
 	// A relative path: sshd starts commands in the user's home. Nothing in it needs quoting.
-	if err := session.Start(binFolder + "/" + name); err != nil {
+	command := binFolder + "/" + name
+	if become {
+		command = "sudo -n " + command
+	}
+	if err := session.Start(command); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
@@ -199,23 +208,29 @@ func (t *Transport) start(ctx context.Context, client *ssh.Client) (*conn, error
 		return nil, fmt.Errorf("start rollcall-node: %w", context.Cause(ctx))
 	}
 	if err != nil {
-		return nil, notStarted(session, err, noise+c.Stderr())
+		return nil, notStarted(session, err, noise+c.Stderr(), become)
 	}
 	go c.keepAlive()
 	return c, nil
 }
 
 // notStarted finds out why no greeting came. 126 and 127 are the shell's words for a
-// program that is not there or is damaged.
-func notStarted(session *ssh.Session, err error, said string) error {
+// program that is not there or is damaged; sudo has its own.
+func notStarted(session *ssh.Session, err error, said string, become bool) error {
+	said = rollcall.Printable(strings.TrimSpace(said))
 	var exit *ssh.ExitError
-	if errors.As(session.Wait(), &exit) {
-		if exit.ExitStatus() == 126 || exit.ExitStatus() == 127 {
-			return errNotInstalled
-		}
-		return fmt.Errorf("start rollcall-node: it ended with %d: %s", exit.ExitStatus(), rollcall.Printable(strings.TrimSpace(said)))
+	if !errors.As(session.Wait(), &exit) {
+		return fmt.Errorf("start rollcall-node: %w: %s", err, said)
 	}
-	return fmt.Errorf("start rollcall-node: %w: %s", err, rollcall.Printable(strings.TrimSpace(said)))
+	switch code := exit.ExitStatus(); {
+	case become && strings.HasPrefix(said, "sudo:") && !strings.Contains(said, "command not found"):
+		return rollcall.Errorf(rollcall.KindBroken, "start rollcall-node through sudo: %s", said).
+			WithHint("let the user run it without a password: USER ALL=(root) NOPASSWD: /home/USER/%s/rollcall-node-*", binFolder)
+	case become && strings.Contains(said, "command not found"), code == 126, code == 127:
+		return errNotInstalled
+	default:
+		return fmt.Errorf("start rollcall-node: it ended with %d: %s", code, said)
+	}
 }
 
 // conn is a running rollcall-node.

@@ -1,0 +1,53 @@
+package ssh
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/rollcall-dev/rollcall"
+)
+
+// DialSocket connects to a unix socket on a host, which it reaches as it would reach a
+// node: for the runtime socket of a balancer there. host may hold a user before an @.
+func (t *Transport) DialSocket(ctx context.Context, host, socket string) (net.Conn, error) {
+	node := rollcall.Node{Name: host, Address: host}
+	if user, rest, ok := strings.Cut(host, "@"); ok {
+		node.User, node.Address = user, rest
+	}
+	for try := 0; ; try++ {
+		client, err := t.hostClient(ctx, node)
+		if err != nil {
+			return nil, err
+		}
+		conn, err := client.DialContext(ctx, "unix", socket)
+		if err == nil {
+			return &pollable{Conn: conn}, nil
+		}
+		// The host's word is final; a connection that has died since is made anew, once.
+		var refused *ssh.OpenChannelError
+		if errors.As(err, &refused) || try > 0 || ctx.Err() != nil {
+			return nil, fmt.Errorf("open %s on %s: %w", socket, host, err)
+		}
+		t.hosts.drop(node.User+"@"+node.Address, client)
+	}
+}
+
+// hostClient gives the one connection to a host that all of its sockets share.
+func (t *Transport) hostClient(ctx context.Context, node rollcall.Node) (*ssh.Client, error) {
+	return t.hosts.get(node.User+"@"+node.Address, func() (*ssh.Client, error) {
+		settings, err := t.settings(ctx, node)
+		if err != nil {
+			return nil, nodeError(node, err)
+		}
+		client, err := t.dial(context.WithoutCancel(ctx), settings)
+		if err != nil {
+			return nil, explain(node, settings, err)
+		}
+		return client, nil
+	})
+}
