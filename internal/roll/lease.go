@@ -138,12 +138,10 @@ func held(ctx context.Context, record rollcall.Record, stream, environment strin
 	err := rollcall.Errorf(rollcall.KindConflict, "%s is being rolled by %s (%s)", environment, alive, lease.For).
 		WithHint("follow it with rollcall status %s; it is free when that roll ends", environment)
 	me := self("", "")
-	if lease.Host == me.Host && lease.Boot == me.Boot && lease.Started != "" {
-		if startOf(lease.Process) == lease.Started {
-			return err
-		}
-		return nil
+	if lease.Host == me.Host && lease.Boot == me.Boot && lease.Started != "" && startOf(lease.Process) != lease.Started {
+		return nil // its process is gone
 	}
+	// A process that is there may be stopped, or hang: what counts is its heart.
 	beat, now, readErr := record.LastBeat(ctx, stream, lease.Seq)
 	if readErr != nil {
 		return readErr
