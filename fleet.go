@@ -99,6 +99,10 @@ type Session interface {
 	// Run runs a command in the folder of a release that the node holds, or, where in is
 	// empty, in the live one's.
 	Run(ctx context.Context, in ReleaseID, c Command, env map[string]string) (Output, error)
+	// Audit reads every file of the live release and compares it with its manifest.
+	// progress is called with the bytes read so far and those of the whole release. It
+	// changes nothing.
+	Audit(ctx context.Context, request AuditRequest, progress func(done, total int64)) (Audit, error)
 	// Clean removes all releases but the newest `keep` and those listed.
 	Clean(ctx context.Context, keep int, always []ReleaseID) error
 	// Adopt makes the node follow the record of the claimed token.

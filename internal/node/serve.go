@@ -122,6 +122,10 @@ func (s *Server) do(ctx context.Context, f *folder, q *wire.Request, reply *wire
 	case wire.VerbClean:
 		defer s.sweep(f.dir)
 		return f.clean(q.Token, q.Clean.Keep, q.Clean.Always)
+	case wire.VerbAudit:
+		audit, err := s.audit(ctx, f, q)
+		reply.Audited = wire.FromAudit(&audit)
+		return err
 	case wire.VerbAdopt:
 		return f.adopt(q.Token)
 	}

@@ -176,6 +176,32 @@ func Run(t *testing.T, fresh func(t *testing.T) (rollcall.Transport, rollcall.No
 		s.hello()
 	})
 
+	t.Run("an audit finds what was edited, and the session goes on", func(t *testing.T) {
+		s := open(t, fresh)
+		if audit, err := s.Audit(t.Context(), rollcall.AuditRequest{}, func(int64, int64) {}); err != nil || audit.Release != "" {
+			t.Errorf("of nothing: %+v, %v", audit, err)
+		}
+		s.receive(one.DeliverFrom(nil))
+		s.roll("", one)
+		var done, total int64
+		audit, err := s.Audit(t.Context(), rollcall.AuditRequest{}, func(d, t int64) { done, total = d, t })
+		if err != nil || audit.Release != one.ID || audit.Files != 3 || len(audit.Drift) != 0 || done != total || total != one.Manifest.Size() {
+			t.Errorf("Audit = %+v, %v; progress %d of %d", audit, err, done, total)
+		}
+		if err := os.WriteFile(filepath.Join(s.node.Folder, "current", "a"), []byte("hey"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(s.node.Folder, "current", "\xff\n"), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		audit, err = s.Audit(t.Context(), rollcall.AuditRequest{}, func(int64, int64) {})
+		want := []rollcall.Drift{{Path: "a", Kind: rollcall.DriftChanged}, {Path: "\xff\n", Kind: rollcall.DriftAdded}}
+		if err != nil || !slices.Equal(audit.Drift, want) {
+			t.Errorf("Audit = %+v, %v", audit, err)
+		}
+		s.hello()
+	})
+
 	t.Run("a context that ends ends the session", func(t *testing.T) {
 		s := open(t, fresh)
 		s.receive(one.DeliverFrom(nil))
