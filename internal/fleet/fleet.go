@@ -160,6 +160,9 @@ func (s *session) Receive(ctx context.Context, d rollcall.Delivery, progress fun
 	q := s.request(wire.VerbReceive)
 	q.Release = d.Release
 	q.Receive = &wire.Receive{Base: d.Base, Bytes: d.Bytes, Created: d.Created, Link: d.Link}
+	for _, p := range d.Distrust {
+		q.Receive.Distrust = append(q.Receive.Distrust, []byte(p))
+	}
 	content, err := d.Pack()
 	if err != nil {
 		return rollcall.Received{}, err

@@ -125,9 +125,8 @@ func (f *folder) newAuditor(live rollcall.ReleaseID, request *wire.Audit) (*audi
 		name := path.Clean(share)
 		a.known[name] = shareTarget(name)
 	}
-	a.dir, err = f.root.Open(releases + "/" + string(live))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("open the live release: %w", err)
+	if a.dir, err = f.openRelease(live); err != nil {
+		return nil, err
 	}
 	if a.dir != nil {
 		a.way.root = int(a.dir.Fd())

@@ -11,7 +11,6 @@ import (
 	"os"
 	"path"
 	"slices"
-	"strings"
 	"syscall"
 	"time"
 
@@ -40,6 +39,8 @@ type layout struct {
 	there map[*rollcall.Entry]bool
 	// edited are the paths in the base that are not what its manifest says.
 	edited []string
+	// distrust are paths of the base that are to be taken for edited, whatever they look like.
+	distrust map[string]bool
 }
 
 // wholeOld is up to which size an old file is read at once to apply a delta to it: its
@@ -177,7 +178,7 @@ func (l *layout) enter(dir string) error {
 // look finds out whether a file of the base is what its manifest says, as far as its
 // size and time tell.
 func (l *layout) look(e *rollcall.Entry) (bool, error) {
-	if l.base == nil {
+	if l.base == nil || l.distrust[e.Path] {
 		return false, nil
 	}
 	if _, err := l.from.enter(path.Dir(e.Path), false); err != nil {
@@ -378,8 +379,7 @@ func (l *layout) rest(to *rollcall.Manifest, shares []string) error {
 		if err := l.enter(path.Dir(name)); err != nil {
 			return err
 		}
-		up := strings.Repeat("../", strings.Count(name, "/")+2) // over the release's folder and releases/
-		if err := unix.Symlinkat(up+shared+"/"+name, l.to.fd(), path.Base(name)); err != nil {
+		if err := unix.Symlinkat(shareTarget(name), l.to.fd(), path.Base(name)); err != nil {
 			return fmt.Errorf("link %s to the node's own: %w", name, err)
 		}
 	}

@@ -45,13 +45,22 @@ func (s *Server) receive(f *folder, q *wire.Request) (rollcall.Received, error) 
 	if err := f.links(q.Receive.Link); err != nil {
 		return received, err
 	}
-	layout, was := f.takeSpare()
+	repair, from, err := f.repairs(q)
+	if err != nil {
+		return received, err
+	}
+	var layout *layout
+	var was *rollcall.Manifest
+	if !repair && len(q.Receive.Distrust) == 0 {
+		layout, was = f.takeSpare() // which may hold the very files that are not to be trusted
+	}
 	if layout == nil {
 		if layout, err = f.begin(); err != nil {
 			return received, err
 		}
 	}
 	defer layout.close()
+	layout.distrust = textSet(q.Receive.Distrust)
 
 	r, err := pack.NewReader(s.stream)
 	if err != nil {
@@ -73,7 +82,7 @@ func (s *Server) receive(f *folder, q *wire.Request) (rollcall.Received, error) 
 			return received, fmt.Errorf("make a release out of an old one: %w", err)
 		}
 	}
-	missing, err := layout.lay(pack.Wants(base, to), q.Receive.Base, r, func() error { return s.conn.SendPhase("writing") })
+	missing, err := layout.lay(pack.Wants(base, to), from, r, func() error { return s.conn.SendPhase("writing") })
 	if err != nil {
 		return received, err
 	}
@@ -92,6 +101,11 @@ func (s *Server) receive(f *folder, q *wire.Request) (rollcall.Received, error) 
 	received.Edited = slices.Compact(layout.edited)
 	if err := layout.rest(to, q.Receive.Link); err != nil {
 		return received, err
+	}
+	if repair {
+		if err := layout.carry(q.Release); err != nil {
+			return received, err
+		}
 	}
 	if err := s.conn.SendPhase("syncing"); err != nil {
 		return received, err
@@ -142,6 +156,11 @@ func (f *folder) finish(q *wire.Request, layout *layout, to *rollcall.Manifest) 
 	}
 	defer unlock()
 	name := releases + "/" + string(q.Release)
+	if live, err := f.live(); err != nil {
+		return err
+	} else if live == q.Release {
+		return f.mend(layout, to, stored)
+	}
 	if _, err := f.root.Lstat(name); err == nil {
 		// Left by somebody who died between the two names, or edited into being.
 		if err := f.discard(name); err != nil {

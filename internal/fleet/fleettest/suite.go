@@ -202,6 +202,24 @@ func Run(t *testing.T, fresh func(t *testing.T) (rollcall.Transport, rollcall.No
 		s.hello()
 	})
 
+	t.Run("the live release is made anew", func(t *testing.T) {
+		s := open(t, fresh)
+		s.receive(one.DeliverFrom(nil))
+		s.roll("", one)
+		if err := os.WriteFile(filepath.Join(s.node.Folder, "current", "a"), []byte("two"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		d := one.DeliverFrom(one)
+		d.Distrust = []string{"a"}
+		if received := s.receive(d); !slices.Equal(received.Edited, []string{"a"}) {
+			t.Errorf("edited are %v", received.Edited)
+		}
+		s.want("current/a", "one", 0o644)
+		if audit, err := s.Audit(t.Context(), rollcall.AuditRequest{}, func(int64, int64) {}); err != nil || len(audit.Drift) != 0 {
+			t.Errorf("Audit = %+v, %v", audit, err)
+		}
+	})
+
 	t.Run("a context that ends ends the session", func(t *testing.T) {
 		s := open(t, fresh)
 		s.receive(one.DeliverFrom(nil))
