@@ -159,7 +159,7 @@ func (s *session) Receive(ctx context.Context, d rollcall.Delivery, progress fun
 	defer s.closeWhen(ctx)()
 	q := s.request(wire.VerbReceive)
 	q.Release = d.Release
-	q.Receive = &wire.Receive{Base: d.Base, Bytes: d.Bytes, Created: d.Created, Link: d.Link}
+	q.Receive = &wire.Receive{Base: d.Base, Bytes: d.Bytes, Created: d.Created, Link: d.Link, Permissions: d.Permissions}
 	for _, p := range d.Distrust {
 		q.Receive.Distrust = append(q.Receive.Distrust, []byte(p))
 	}

@@ -349,10 +349,13 @@ func (a *auditor) notFolder(dir string) {
 
 // extras walks the folders for what the manifest does not name, and looks at their modes.
 func (a *auditor) extras(ctx context.Context) error {
-	folders := map[string]bool{}
-	above := func(name string) {
-		for dir := path.Dir(name); dir != "." && !folders[dir]; dir = path.Dir(dir) {
-			folders[dir] = true
+	folders := map[string]bool{} // whether the release itself has it
+	above := func(name string, own bool) {
+		for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
+			if _, told := folders[dir]; told {
+				return
+			}
+			folders[dir] = own
 		}
 	}
 	for i := range a.manifest.Entries {
@@ -360,15 +363,16 @@ func (a *auditor) extras(ctx context.Context) error {
 		if e.Type == rollcall.TypeFolder {
 			folders[e.Path] = true
 		}
-		above(e.Path)
+		above(e.Path, true)
 	}
-	for name := range a.known {
-		above(name)
+	for name, target := range a.known {
+		above(name, target != aFile)
 	}
 	fd, err := unix.Openat(int(a.dir.Fd()), ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
 	}
+	folders["."] = true
 	return a.extrasIn(ctx, os.NewFile(uintptr(fd), "."), "", folders)
 }
 
@@ -378,8 +382,8 @@ func (a *auditor) extrasIn(ctx context.Context, dir *os.File, prefix string, fol
 	if err := unix.Fstat(int(dir.Fd()), &s); err != nil {
 		return err
 	}
-	if !a.anyMode && !a.rights.fitFolder(&s) {
-		a.tell(path.Clean(prefix), rollcall.DriftMode)
+	if name := path.Clean(prefix); folders[name] && !a.anyMode && !a.rights.fitFolder(&s) {
+		a.tell(name, rollcall.DriftMode)
 	}
 	for {
 		entries, err := dir.ReadDir(1000)
@@ -388,8 +392,10 @@ func (a *auditor) extrasIn(ctx context.Context, dir *os.File, prefix string, fol
 				return context.Cause(ctx)
 			}
 			name := prefix + d.Name()
-			switch _, known := a.known[name]; {
-			case folders[name]:
+			_, known := a.known[name]
+			_, folder := folders[name]
+			switch {
+			case folder:
 				if err := a.below(ctx, dir, d.Name(), name, folders); err != nil {
 					return err
 				}

@@ -41,6 +41,8 @@ type layout struct {
 	edited []string
 	// distrust are paths of the base that are to be taken for edited, whatever they look like.
 	distrust map[string]bool
+	rights   rights
+	seen     unix.Stat_t // of the file of the base that was looked at last
 }
 
 // wholeOld is up to which size an old file is read at once to apply a delta to it: its
@@ -187,14 +189,13 @@ func (l *layout) look(e *rollcall.Entry) (bool, error) {
 		}
 		return false, err
 	}
-	return looksLike(l.from.fd(), e), nil
+	return looksLike(l.from.fd(), e, &l.seen), nil
 }
 
 // looksLike tells whether a file in an open folder is what its entry says, as far as
-// its size, time and mode tell.
-func looksLike(folder int, e *rollcall.Entry) bool {
-	var s unix.Stat_t
-	if err := unix.Fstatat(folder, path.Base(e.Path), &s, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+// its size, time and executable bit tell. s is what was found.
+func looksLike(folder int, e *rollcall.Entry, s *unix.Stat_t) bool {
+	if err := unix.Fstatat(folder, path.Base(e.Path), s, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 		return false
 	}
 	return s.Mode&unix.S_IFMT == unix.S_IFREG && s.Size == e.Size && s.Mtim.Sec == e.Mtime && s.Mtim.Nsec == 0 &&
@@ -204,6 +205,9 @@ func looksLike(folder int, e *rollcall.Entry) bool {
 func (l *layout) link(want *pack.Want) (bool, error) {
 	if ok, err := l.look(want.From); !ok || err != nil {
 		return false, err
+	}
+	if !l.rights.fit(&l.seen, want.Entry) {
+		return l.copy(want) // one file on disk has one mode and one group
 	}
 	err := unix.Linkat(l.from.fd(), path.Base(want.From.Path), l.to.fd(), path.Base(want.Entry.Path), 0)
 	if errors.Is(err, unix.EMLINK) || errors.Is(err, unix.EPERM) || errors.Is(err, unix.EXDEV) {
@@ -313,6 +317,9 @@ func (l *layout) write(e *rollcall.Entry, fill func(io.Writer) error) (bool, err
 	err = fill(l.out)
 	if flushed := l.out.Flush(); err == nil {
 		err = flushed
+	}
+	if err == nil && l.rights.set {
+		err = l.rights.give(fd, l.rights.of(e))
 	}
 	if err == nil {
 		// By the descriptor: the name could be changed meanwhile, the file can't.

@@ -45,6 +45,10 @@ func (s *Server) receive(f *folder, q *wire.Request) (rollcall.Received, error) 
 	if err := f.links(q.Receive.Link); err != nil {
 		return received, err
 	}
+	rights, err := f.rights(q.Receive.Permissions)
+	if err != nil {
+		return received, err
+	}
 	repair, from, err := f.repairs(q)
 	if err != nil {
 		return received, err
@@ -61,6 +65,9 @@ func (s *Server) receive(f *folder, q *wire.Request) (rollcall.Received, error) 
 	}
 	defer layout.close()
 	layout.distrust = textSet(q.Receive.Distrust)
+	if err := layout.give(rights); err != nil {
+		return received, err
+	}
 
 	r, err := pack.NewReader(s.stream)
 	if err != nil {

@@ -145,13 +145,14 @@ func (l *layout) mark(live rollcall.ReleaseID, m *rollcall.Manifest) {
 	from := ladder{root: int(damaged.Fd())}
 	defer from.leave(0)
 	r := contentReader{sum: blake3.New(), buf: l.buf}
+	var s unix.Stat_t
 	for i := range m.Entries {
 		e := &m.Entries[i]
 		if !e.IsFile() || !l.distrust[e.Path] {
 			continue
 		}
 		fd, err := from.enter(path.Dir(e.Path), false)
-		if err != nil || !looksLike(fd, e) {
+		if err != nil || !looksLike(fd, e, &s) {
 			continue
 		}
 		file, err := openRegular(fd, path.Base(e.Path))

@@ -1,11 +1,16 @@
 package node
 
 import (
+	"context"
+	"fmt"
 	"os"
+	"os/exec"
 	"os/user"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -56,14 +61,14 @@ func (f *folder) rights(p rollcall.Permissions) (rights, error) {
 
 // groupID is the number of a group that this process may give files to.
 func groupID(name string) (int, error) {
-	g, err := user.LookupGroup(name)
+	number, err := lookupGroup(name)
 	if err != nil {
 		return 0, rollcall.Errorf(rollcall.KindBroken, "the group %s does not exist here", rollcall.Printable(name)).
 			WithHint("make it on the node: sudo groupadd %s", rollcall.Printable(name))
 	}
-	gid, err := strconv.Atoi(g.Gid)
-	if err != nil {
-		return 0, rollcall.Errorf(rollcall.KindBroken, "the group %s has the number %s", rollcall.Printable(name), rollcall.Printable(g.Gid))
+	gid, err := strconv.Atoi(number)
+	if err != nil || gid < 0 {
+		return 0, rollcall.Errorf(rollcall.KindBroken, "the group %s has the number %q", rollcall.Printable(name), number)
 	}
 	groups, err := os.Getgroups()
 	if os.Geteuid() != 0 && gid != os.Getegid() && (err != nil || !slices.Contains(groups, gid)) {
@@ -71,6 +76,25 @@ func groupID(name string) (int, error) {
 			WithHint("add it on the node: sudo usermod -a -G %s %s", name, userName())
 	}
 	return gid, nil
+}
+
+// lookupGroup reads /etc/group, and asks the name service where that does not list it: a
+// static binary knows nothing of directories.
+func lookupGroup(name string) (string, error) {
+	g, err := user.LookupGroup(name)
+	if err == nil {
+		return g.Gid, nil
+	}
+	if strings.HasPrefix(name, "-") {
+		return "", err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	out, asked := exec.CommandContext(ctx, "getent", "group", name).Output()
+	if fields := strings.Split(string(out), ":"); asked == nil && len(fields) >= 3 && fields[0] == name {
+		return fields[2], nil
+	}
+	return "", err
 }
 
 // folder is the mode of folders.
@@ -103,4 +127,53 @@ func (r *rights) fitGroup(s *unix.Stat_t) bool {
 		return int(s.Gid) == r.gid
 	}
 	return slices.Contains(r.usual, int(s.Gid))
+}
+
+// give gives an open file its mode and its group: never more than those who may read,
+// write and run it.
+func (r *rights) give(fd int, mode uint32) error {
+	if r.gid >= 0 {
+		if err := unix.Fchown(fd, -1, r.gid); err != nil {
+			return fmt.Errorf("give it to the group: %w", err)
+		}
+	}
+	if err := unix.Fchmod(fd, mode); err != nil {
+		return fmt.Errorf("set its mode: %w", err)
+	}
+	return nil
+}
+
+// mend gives an open folder what it should have, where it differs.
+func (r *rights) mend(fd int) error {
+	var s unix.Stat_t
+	if err := unix.Fstat(fd, &s); err != nil || r.fitFolder(&s) {
+		return err
+	}
+	if r.gid < 0 && !r.fitGroup(&s) { // another group was asked for once
+		if err := unix.Fchown(fd, -1, r.usual[0]); err != nil {
+			return fmt.Errorf("give it to the usual group: %w", err)
+		}
+	}
+	return r.give(fd, r.folder())
+}
+
+// made does so for a folder that was just made. What somebody might have put in its
+// place meanwhile is not followed.
+func (r *rights) made(above int, name string) error {
+	fd, err := unix.Openat(above, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	return r.give(fd, r.folder())
+}
+
+// give sets what all that is laid out gets from now on.
+func (l *layout) give(r rights) error {
+	l.rights = r
+	if !r.set {
+		return nil
+	}
+	l.to.made = l.rights.made
+	return l.rights.mend(int(l.own.Fd()))
 }

@@ -81,6 +81,7 @@ type Receive struct {
 	Bytes   int64              `json:"bytes"`
 	Created int                `json:"created"`
 	Link    []string           `json:"link,omitempty"`
+	rollcall.Permissions
 	// Distrust are paths of the base, as bytes, that are not what its manifest says.
 	Distrust [][]byte `json:"distrust,omitempty"`
 }

@@ -220,6 +220,27 @@ func Run(t *testing.T, fresh func(t *testing.T) (rollcall.Transport, rollcall.No
 		}
 	})
 
+	t.Run("modes and groups", func(t *testing.T) {
+		s := open(t, fresh)
+		closed := one.DeliverFrom(nil)
+		closed.Mode = 0o640
+		s.receive(closed)
+		s.roll("", one)
+		s.want("current/a", "one", 0o640)
+		s.want("current/bin/run", "#!/bin/sh\n", 0o750)
+		if received := s.receive(two.DeliverFrom(one)); len(received.Edited) != 0 {
+			t.Errorf("edited are %v", received.Edited)
+		}
+		s.roll(one.ID, two)
+		s.want("current/bin/run", "#!/bin/sh\n", 0o755)
+		closed = one.DeliverFrom(two)
+		closed.Group = "no-such-group"
+		if _, err := s.Receive(t.Context(), closed, func(string, int64) {}); rollcall.KindOf(err) != rollcall.KindBroken || rollcall.HintOf(err) == "" {
+			t.Errorf("a group that is not there: %v", err)
+		}
+		s.hello()
+	})
+
 	t.Run("a context that ends ends the session", func(t *testing.T) {
 		s := open(t, fresh)
 		s.receive(one.DeliverFrom(nil))
