@@ -39,6 +39,15 @@ type NodeState struct {
 	Free     int64       `json:"free"`               // bytes
 	FreeFile int64       `json:"free_files"`         // inodes
 	Token    Token       `json:"token"`              // the highest seen
+	Applying *Applying   `json:"applying,omitempty"` // LayoutInplace: a switch that was interrupted in the middle
+}
+
+// Applying is a switch of LayoutInplace that began and did not end: some files are as one
+// release has them, and some as the other. A Switch to To finishes it, a Switch to From
+// undoes it.
+type Applying struct {
+	From ReleaseID `json:"from,omitempty"`
+	To   ReleaseID `json:"to,omitempty"`
 }
 
 // Delivery is what brings a release to a node: a pack, and where it fits.

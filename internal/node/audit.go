@@ -42,8 +42,8 @@ func (s *Server) audit(ctx context.Context, f *folder, q *wire.Request) (rollcal
 	if err := s.watch(ctx, a); err != nil {
 		return rollcall.Audit{}, err
 	}
-	if now, err := f.live(); err != nil || now != live {
-		return rollcall.Audit{}, rollcall.Errorf(rollcall.KindConflict, "another release became live while %s was read", live.Short()).
+	if now, err := f.live(); err != nil || now != live || f.unsettled() {
+		return rollcall.Audit{}, rollcall.Errorf(rollcall.KindConflict, "another release became live while %s was read, or began to", live.Short()).
 			WithHint("ask again when the roll is over")
 	}
 	slices.SortFunc(a.drift, func(a, b rollcall.Drift) int { return strings.Compare(a.Path, b.Path) })
@@ -83,9 +83,10 @@ type auditor struct {
 	rights   rights
 	total    int64
 
-	dir     *os.File // the folder; nil where it is gone
-	mixed   bool     // other files beside the release's are nobody's business
-	anyMode bool     // as it was found
+	dir     *os.File        // the folder; nil where it is gone
+	mixed   bool            // other files beside the release's are nobody's business
+	anyMode bool            // as it was found
+	found   map[string]bool // files that stood there already, and keep the modes that they had
 	// known are paths that are there besides the manifest; what is a link leads there.
 	known map[string]string
 
@@ -125,7 +126,12 @@ func (f *folder) newAuditor(live rollcall.ReleaseID, request *wire.Audit) (*audi
 		name := path.Clean(share)
 		a.known[name] = shareTarget(name)
 	}
-	if a.dir, err = f.openRelease(live); err != nil {
+	if f.target != nil {
+		err = a.inPlace(f)
+	} else {
+		a.dir, err = f.openRelease(live)
+	}
+	if err != nil {
 		return nil, err
 	}
 	if a.dir != nil {
@@ -298,13 +304,10 @@ func (a *auditor) entry(e *rollcall.Entry) (*os.File, error) {
 			a.tell(e.Path, rollcall.DriftTarget)
 		}
 		return nil, nil
-	case e.Type == rollcall.TypeFolder:
-		if a.mixed && !a.anyMode && !a.rights.fitFolder(&s) { // elsewhere extras sees the folders
-			a.tell(e.Path, rollcall.DriftMode)
-		}
+	case e.Type == rollcall.TypeFolder: // extras sees its mode
 		return nil, nil
 	}
-	moded := a.anyMode || a.rights.fit(&s, e)
+	moded := a.anyMode || a.found[e.Path] || a.rights.fit(&s, e)
 	if !moded {
 		a.tell(e.Path, rollcall.DriftMode)
 	}

@@ -45,6 +45,9 @@ func (s *Server) receive(f *folder, q *wire.Request) (rollcall.Received, error) 
 	if err := f.links(q.Receive.Link); err != nil {
 		return received, err
 	}
+	if err := f.roomInTarget(q.Receive); err != nil {
+		return received, err
+	}
 	rights, err := f.rights(q.Receive.Permissions)
 	if err != nil {
 		return received, err
@@ -80,6 +83,9 @@ func (s *Server) receive(f *folder, q *wire.Request) (rollcall.Received, error) 
 	}
 	if name := nameOf(to); name != q.Release {
 		return received, rollcall.Errorf(rollcall.KindInternal, "the pack makes %s and not %s", name.Short(), q.Release.Short())
+	}
+	if err := f.fits(to, layout.distrust); err != nil {
+		return received, err
 	}
 	if err := s.conn.SendPhase("linking"); err != nil {
 		return received, err
@@ -237,6 +243,10 @@ func (f *folder) manifest(id rollcall.ReleaseID) (*rollcall.Manifest, error) {
 
 // links finds out before anything is written whether the node's own files are there.
 func (f *folder) links(links []string) error {
+	if f.target != nil && len(links) > 0 {
+		return rollcall.Errorf(rollcall.KindRefused, "link: is not for files in place").
+			WithHint("what is the node's own can stand in %s beside the release's files", f.target.dir)
+	}
 	for _, link := range links {
 		if _, err := f.root.Stat(shared + "/" + link); errors.Is(err, fs.ErrNotExist) {
 			return rollcall.Errorf(rollcall.KindBroken, "%s is linked into every release and does not exist", f.path(shared, link)).

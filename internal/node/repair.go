@@ -48,7 +48,10 @@ func (f *folder) mend(l *layout, to *rollcall.Manifest, stored []byte) error {
 		if err := f.root.Rename(l.name, releases+"/"+string(id)); err != nil {
 			return fmt.Errorf("name the release: %w", err)
 		}
-		return f.syncDir(releases)
+		if err := f.syncDir(releases); err != nil {
+			return err
+		}
+		return f.reapply(id, to, l.distrust)
 	}
 	if err := f.exchange(l.name, releases+"/"+string(id)); err != nil {
 		return err
@@ -56,7 +59,10 @@ func (f *folder) mend(l *layout, to *rollcall.Manifest, stored []byte) error {
 	if err := f.syncDir(releases); err != nil {
 		return err
 	}
-	return f.discard(l.name)
+	if err := f.discard(l.name); err != nil {
+		return err
+	}
+	return f.reapply(id, to, l.distrust)
 }
 
 // exchange gives each of two things the other's name, without a moment in which there is

@@ -44,6 +44,9 @@ func (s *Server) run(ctx context.Context, f *folder, q *wire.Request) (rollcall.
 	}
 	c := exec.CommandContext(ctx, args[0], args[1:]...)
 	c.Dir = f.path(current)
+	if f.target != nil {
+		c.Dir = f.target.dir
+	}
 	if q.Release != "" {
 		c.Dir = f.path(releases, string(q.Release))
 	}

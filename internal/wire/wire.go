@@ -66,6 +66,7 @@ const (
 type Request struct {
 	Verb    Verb               `json:"verb"`
 	Folder  string             `json:"folder"`
+	Layout  rollcall.Layout    `json:"layout,omitempty"`
 	Token   rollcall.Token     `json:"token"`
 	Release rollcall.ReleaseID `json:"release,omitempty"`
 	Receive *Receive           `json:"receive,omitempty"`
