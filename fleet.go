@@ -39,6 +39,15 @@ type NodeState struct {
 	Free     int64       `json:"free"`               // bytes
 	FreeFile int64       `json:"free_files"`         // inodes
 	Token    Token       `json:"token"`              // the highest seen
+	Applying *Applying   `json:"applying,omitempty"` // LayoutInplace: a switch that was interrupted in the middle
+}
+
+// Applying is a switch of LayoutInplace that began and did not end: some files are as one
+// release has them, and some as the other. A Switch to To finishes it, a Switch to From
+// undoes it.
+type Applying struct {
+	From ReleaseID `json:"from,omitempty"`
+	To   ReleaseID `json:"to,omitempty"`
 }
 
 // Delivery is what brings a release to a node: a pack, and where it fits.
@@ -102,6 +111,10 @@ type Session interface {
 	// Run runs a command in the folder of a release that the node holds, or, where in is
 	// empty, in the live one's.
 	Run(ctx context.Context, in ReleaseID, c Command, env map[string]string) (Output, error)
+	// Audit reads every file of the live release and compares it with its manifest.
+	// progress is called with the bytes read so far and those of the whole release. It
+	// changes nothing.
+	Audit(ctx context.Context, request AuditRequest, progress func(done, total int64)) (Audit, error)
 	// Clean removes all releases but the newest `keep` and those listed.
 	Clean(ctx context.Context, keep int, always []ReleaseID) error
 	// Adopt makes the node follow the record of the claimed token.

@@ -57,7 +57,8 @@ func (a *ahead) Open(ctx context.Context, node rollcall.Node) (rollcall.Session,
 	o := a.opened[node.Name]
 	delete(a.opened, node.Name)
 	a.mu.Unlock()
-	if o == nil || o.node.HostPort() != node.HostPort() || o.node.User != node.User || o.node.Folder != node.Folder {
+	if o == nil || o.node.HostPort() != node.HostPort() || o.node.User != node.User || o.node.Folder != node.Folder ||
+		o.node.Layout != node.Layout || o.node.Become != node.Become {
 		return a.Fleet.Open(ctx, node)
 	}
 	select {

@@ -73,7 +73,7 @@ func (s *session) lost(ctx context.Context, err error) error {
 }
 
 func (s *session) request(verb wire.Verb) wire.Request {
-	return wire.Request{Verb: verb, Folder: s.node.Folder, Token: s.token}
+	return wire.Request{Verb: verb, Folder: s.node.Folder, Layout: s.node.Layout, Token: s.token}
 }
 
 // ask sends a request and waits for its reply.
@@ -124,7 +124,11 @@ func (s *session) state(ctx context.Context, verb wire.Verb) (rollcall.NodeState
 		return rollcall.NodeState{}, fmt.Errorf("%s: a hello without a state", s.node.Name)
 	}
 	// What a node says ends up in paths and look-ups here.
-	for _, id := range append(reply.State.Releases, reply.State.Current) {
+	ids := append(reply.State.Releases[:len(reply.State.Releases):len(reply.State.Releases)], reply.State.Current)
+	if a := reply.State.Applying; a != nil {
+		ids = append(ids, a.From, a.To)
+	}
+	for _, id := range ids {
 		if id != "" && !id.Valid() {
 			return rollcall.NodeState{}, &rollcall.Error{
 				Kind: rollcall.KindBroken, Node: s.node.Name, Op: "read what it has", Err: fmt.Errorf("%q is no release", rollcall.Printable(string(id))),
@@ -168,7 +172,10 @@ func (s *session) Receive(ctx context.Context, d rollcall.Delivery, progress fun
 	defer s.closeWhen(ctx)()
 	q := s.request(wire.VerbReceive)
 	q.Release = d.Release
-	q.Receive = &wire.Receive{Base: d.Base, Bytes: d.Bytes, Created: d.Created, Link: d.Link}
+	q.Receive = &wire.Receive{Base: d.Base, Bytes: d.Bytes, Created: d.Created, Link: d.Link, Permissions: d.Permissions}
+	for _, p := range d.Distrust {
+		q.Receive.Distrust = append(q.Receive.Distrust, []byte(p))
+	}
 	content, err := d.Pack()
 	if err != nil {
 		return rollcall.Received{}, err

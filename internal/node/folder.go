@@ -39,6 +39,8 @@ const lockWait = 30 * time.Second
 type folder struct {
 	dir  string
 	root *os.Root // nil where the folder does not exist yet
+	// target is the folder that the files go to, where that is not this one.
+	target *target
 }
 
 func openFolder(dir string) (*folder, error) {
@@ -56,6 +58,9 @@ func (f *folder) close() {
 	if f.root != nil {
 		f.root.Close()
 	}
+	if f.target != nil {
+		f.target.close()
+	}
 }
 
 func (f *folder) path(parts ...string) string {
@@ -65,7 +70,11 @@ func (f *folder) path(parts ...string) string {
 // make makes the folder and what Rollcall keeps in it, unless something else lives there.
 func (f *folder) make() error {
 	if f.root == nil {
-		if err := os.MkdirAll(f.dir, 0o755); err != nil {
+		mode := fs.FileMode(0o755)
+		if f.target != nil {
+			mode = 0o700 // whoever may read the target reads it there
+		}
+		if err := os.MkdirAll(f.dir, mode); err != nil {
 			return fmt.Errorf("make the folder: %w", err)
 		}
 		root, err := os.OpenRoot(f.dir)

@@ -29,6 +29,9 @@ func (f *folder) state() (rollcall.NodeState, error) {
 	if s.Releases, err = f.retained(); err != nil {
 		return s, err
 	}
+	if s.Applying, err = f.applying(); err != nil {
+		return s, err
+	}
 	s.Free, s.FreeFile, err = f.space()
 	return s, err
 }

@@ -17,6 +17,7 @@ type ladder struct {
 	root  int // not its own
 	names []string
 	fds   []int
+	made  func(above int, name string) error // told of every folder that was made, or nil
 }
 
 // enter goes to a folder, "." being the root, and makes what is missing of it if asked to.
@@ -49,6 +50,11 @@ func (l *ladder) step(name string, missing bool) (int, error) {
 	}
 	if err := unix.Mkdirat(l.fd(), name, 0o755); err != nil {
 		return -1, err
+	}
+	if l.made != nil {
+		if err := l.made(l.fd(), name); err != nil {
+			return -1, err
+		}
 	}
 	return unix.Openat(l.fd(), name, flags, 0)
 }

@@ -11,7 +11,6 @@ import (
 	"os"
 	"path"
 	"slices"
-	"strings"
 	"syscall"
 	"time"
 
@@ -40,6 +39,10 @@ type layout struct {
 	there map[*rollcall.Entry]bool
 	// edited are the paths in the base that are not what its manifest says.
 	edited []string
+	// distrust are paths of the base that are to be taken for edited, whatever they look like.
+	distrust map[string]bool
+	rights   rights
+	seen     unix.Stat_t // of the file of the base that was looked at last
 }
 
 // wholeOld is up to which size an old file is read at once to apply a delta to it: its
@@ -177,7 +180,7 @@ func (l *layout) enter(dir string) error {
 // look finds out whether a file of the base is what its manifest says, as far as its
 // size and time tell.
 func (l *layout) look(e *rollcall.Entry) (bool, error) {
-	if l.base == nil {
+	if l.base == nil || l.distrust[e.Path] {
 		return false, nil
 	}
 	if _, err := l.from.enter(path.Dir(e.Path), false); err != nil {
@@ -186,14 +189,13 @@ func (l *layout) look(e *rollcall.Entry) (bool, error) {
 		}
 		return false, err
 	}
-	return looksLike(l.from.fd(), e), nil
+	return looksLike(l.from.fd(), e, &l.seen), nil
 }
 
 // looksLike tells whether a file in an open folder is what its entry says, as far as
-// its size, time and mode tell.
-func looksLike(folder int, e *rollcall.Entry) bool {
-	var s unix.Stat_t
-	if err := unix.Fstatat(folder, path.Base(e.Path), &s, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+// its size, time and executable bit tell. s is what was found.
+func looksLike(folder int, e *rollcall.Entry, s *unix.Stat_t) bool {
+	if err := unix.Fstatat(folder, path.Base(e.Path), s, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 		return false
 	}
 	return s.Mode&unix.S_IFMT == unix.S_IFREG && s.Size == e.Size && s.Mtim.Sec == e.Mtime && s.Mtim.Nsec == 0 &&
@@ -203,6 +205,9 @@ func looksLike(folder int, e *rollcall.Entry) bool {
 func (l *layout) link(want *pack.Want) (bool, error) {
 	if ok, err := l.look(want.From); !ok || err != nil {
 		return false, err
+	}
+	if !l.rights.fit(&l.seen, want.Entry) {
+		return l.copy(want) // one file on disk has one mode and one group
 	}
 	err := unix.Linkat(l.from.fd(), path.Base(want.From.Path), l.to.fd(), path.Base(want.Entry.Path), 0)
 	if errors.Is(err, unix.EMLINK) || errors.Is(err, unix.EPERM) || errors.Is(err, unix.EXDEV) {
@@ -313,6 +318,9 @@ func (l *layout) write(e *rollcall.Entry, fill func(io.Writer) error) (bool, err
 	if flushed := l.out.Flush(); err == nil {
 		err = flushed
 	}
+	if err == nil && l.rights.set {
+		err = l.rights.give(fd, l.rights.of(e))
+	}
 	if err == nil {
 		// By the descriptor: the name could be changed meanwhile, the file can't.
 		mtime := unix.NsecToTimespec(time.Unix(e.Mtime, 0).UnixNano())
@@ -378,8 +386,7 @@ func (l *layout) rest(to *rollcall.Manifest, shares []string) error {
 		if err := l.enter(path.Dir(name)); err != nil {
 			return err
 		}
-		up := strings.Repeat("../", strings.Count(name, "/")+2) // over the release's folder and releases/
-		if err := unix.Symlinkat(up+shared+"/"+name, l.to.fd(), path.Base(name)); err != nil {
+		if err := unix.Symlinkat(shareTarget(name), l.to.fd(), path.Base(name)); err != nil {
 			return fmt.Errorf("link %s to the node's own: %w", name, err)
 		}
 	}

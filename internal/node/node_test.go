@@ -20,8 +20,10 @@ import (
 // host is a node in this process and a session with it.
 type host struct {
 	rollcall.Session
-	t   *testing.T
-	dir string
+	t      *testing.T
+	dir    string
+	layout rollcall.Layout
+	state  string // of a layout in place
 }
 
 func newHost(t *testing.T) *host {
@@ -33,7 +35,8 @@ func newHost(t *testing.T) *host {
 
 func (h *host) open(sequence int64) rollcall.Session {
 	h.t.Helper()
-	s, err := fleet.New(&fleettest.Local{}).Open(h.t.Context(), rollcall.Node{Name: "n", Address: "localhost", Folder: h.dir})
+	node := rollcall.Node{Name: "n", Address: "localhost", Folder: h.dir, Layout: h.layout}
+	s, err := fleet.New(&fleettest.Local{State: h.state}).Open(h.t.Context(), node)
 	if err != nil {
 		h.t.Fatal(err)
 	}

@@ -45,13 +45,32 @@ func (s *Server) receive(f *folder, q *wire.Request) (rollcall.Received, error) 
 	if err := f.links(q.Receive.Link); err != nil {
 		return received, err
 	}
-	layout, was := f.takeSpare()
+	if err := f.roomInTarget(q.Receive); err != nil {
+		return received, err
+	}
+	rights, err := f.rights(q.Receive.Permissions)
+	if err != nil {
+		return received, err
+	}
+	repair, from, err := f.repairs(q)
+	if err != nil {
+		return received, err
+	}
+	var layout *layout
+	var was *rollcall.Manifest
+	if !repair && len(q.Receive.Distrust) == 0 {
+		layout, was = f.takeSpare() // which may hold the very files that are not to be trusted
+	}
 	if layout == nil {
 		if layout, err = f.begin(); err != nil {
 			return received, err
 		}
 	}
 	defer layout.close()
+	layout.distrust = textSet(q.Receive.Distrust)
+	if err := layout.give(rights); err != nil {
+		return received, err
+	}
 
 	r, err := pack.NewReader(s.stream)
 	if err != nil {
@@ -65,6 +84,9 @@ func (s *Server) receive(f *folder, q *wire.Request) (rollcall.Received, error) 
 	if name := nameOf(to); name != q.Release {
 		return received, rollcall.Errorf(rollcall.KindInternal, "the pack makes %s and not %s", name.Short(), q.Release.Short())
 	}
+	if err := f.fits(to, layout.distrust); err != nil {
+		return received, err
+	}
 	if err := s.conn.SendPhase("linking"); err != nil {
 		return received, err
 	}
@@ -73,7 +95,7 @@ func (s *Server) receive(f *folder, q *wire.Request) (rollcall.Received, error) 
 			return received, fmt.Errorf("make a release out of an old one: %w", err)
 		}
 	}
-	missing, err := layout.lay(pack.Wants(base, to), q.Receive.Base, r, func() error { return s.conn.SendPhase("writing") })
+	missing, err := layout.lay(pack.Wants(base, to), from, r, func() error { return s.conn.SendPhase("writing") })
 	if err != nil {
 		return received, err
 	}
@@ -92,6 +114,11 @@ func (s *Server) receive(f *folder, q *wire.Request) (rollcall.Received, error) 
 	received.Edited = slices.Compact(layout.edited)
 	if err := layout.rest(to, q.Receive.Link); err != nil {
 		return received, err
+	}
+	if repair {
+		if err := layout.carry(q.Release); err != nil {
+			return received, err
+		}
 	}
 	if err := s.conn.SendPhase("syncing"); err != nil {
 		return received, err
@@ -142,6 +169,11 @@ func (f *folder) finish(q *wire.Request, layout *layout, to *rollcall.Manifest) 
 	}
 	defer unlock()
 	name := releases + "/" + string(q.Release)
+	if live, err := f.live(); err != nil {
+		return err
+	} else if live == q.Release {
+		return f.mend(layout, to, stored)
+	}
 	if _, err := f.root.Lstat(name); err == nil {
 		// Left by somebody who died between the two names, or edited into being.
 		if err := f.discard(name); err != nil {
@@ -211,6 +243,10 @@ func (f *folder) manifest(id rollcall.ReleaseID) (*rollcall.Manifest, error) {
 
 // links finds out before anything is written whether the node's own files are there.
 func (f *folder) links(links []string) error {
+	if f.target != nil && len(links) > 0 {
+		return rollcall.Errorf(rollcall.KindRefused, "link: is not for files in place").
+			WithHint("what is the node's own can stand in %s beside the release's files", f.target.dir)
+	}
 	for _, link := range links {
 		if _, err := f.root.Stat(shared + "/" + link); errors.Is(err, fs.ErrNotExist) {
 			return rollcall.Errorf(rollcall.KindBroken, "%s is linked into every release and does not exist", f.path(shared, link)).

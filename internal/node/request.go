@@ -20,17 +20,14 @@ func parseRequest(body []byte) (*wire.Request, error) {
 		return nil, fmt.Errorf("request: %q is not a clean absolute folder", q.Folder)
 	}
 	ids := []rollcall.ReleaseID{q.Release}
+	var links []string
 	switch q.Verb {
 	case wire.VerbReceive:
 		if q.Receive == nil {
 			return nil, fmt.Errorf("request: receive without its part")
 		}
 		ids = append(ids, q.Receive.Base)
-		for _, link := range q.Receive.Link {
-			if err := rollcall.CheckPath(path.Clean(link)); err != nil {
-				return nil, fmt.Errorf("request: link: %w", err)
-			}
-		}
+		links = q.Receive.Link
 	case wire.VerbSwitch:
 		if q.Switch == nil {
 			return nil, fmt.Errorf("request: switch without its part")
@@ -45,6 +42,16 @@ func parseRequest(body []byte) (*wire.Request, error) {
 			return nil, fmt.Errorf("request: clean without its part")
 		}
 		ids = append(ids, q.Clean.Always...)
+	case wire.VerbAudit:
+		if q.Audit == nil {
+			return nil, fmt.Errorf("request: audit without its part")
+		}
+		links = q.Audit.Link
+	}
+	for _, link := range links {
+		if err := rollcall.CheckPath(path.Clean(link)); err != nil {
+			return nil, fmt.Errorf("request: link: %w", err)
+		}
 	}
 	for _, id := range ids {
 		if id != "" && !id.Valid() {

@@ -42,6 +42,8 @@ func TestNoNameInARequestLeavesTheFolder(t *testing.T) {
 		"a clean above":         {Verb: wire.VerbClean, Folder: "/srv", Clean: clean},
 		"a receive of nothing":  {Verb: wire.VerbReceive, Folder: "/srv", Release: someRelease},
 		"a switch of nothing":   {Verb: wire.VerbSwitch, Folder: "/srv"},
+		"an audit of nothing":   {Verb: wire.VerbAudit, Folder: "/srv"},
+		"an audit's link above": {Verb: wire.VerbAudit, Folder: "/srv", Audit: &wire.Audit{Link: []string{"../x"}}},
 		"a run of nothing":      {Verb: wire.VerbRun, Folder: "/srv", Run: &wire.Run{}},
 	} {
 		if _, err := parseRequest(request(t, q)); err == nil {

@@ -25,6 +25,9 @@ func (s *Server) run(ctx context.Context, f *folder, q *wire.Request) (rollcall.
 		}
 	}
 	dir := f.path(current)
+	if f.target != nil {
+		dir = f.target.dir
+	}
 	if q.Release != "" {
 		dir = f.path(releases, string(q.Release))
 	}

@@ -12,6 +12,12 @@
 //	.rollcall/kept/3f9c….json    what the release holds besides, and until when
 //	.rollcall/incoming/…         a release on its way; locked while its process lives
 //	.rollcall/spare/…            a release that was let go, to make the next one out of
+//
+// In place, all this lies in a state folder, and `current` says what the target folder
+// holds. Besides:
+//
+//	.rollcall/applying           the switch that is under way in the target folder
+//	.rollcall/standing           what stood there before us, and which of its folders we made
 package node
 
 import (
@@ -34,6 +40,9 @@ type Server struct {
 	// Permits, where not nil, is asked before a command runs: a key that is pinned to
 	// rollcall-node can run only what the node's operator listed.
 	Permits func(rollcall.Command) error
+	// State is where the state of environments in place lies. Empty: /var/lib/rollcall of
+	// root, and ~/.local/state/rollcall of another user.
+	State string
 
 	conn   *wire.Conn
 	stream *wire.Stream // that a receive reads
@@ -76,7 +85,7 @@ func (s *Server) answer(ctx context.Context, body []byte) error {
 		s.stream = s.conn.Stream()
 	}
 	var reply wire.Reply
-	f, err := openFolder(q.Folder)
+	f, err := s.open(q)
 	if err == nil {
 		err = s.do(ctx, f, q, &reply)
 		f.close()
@@ -127,6 +136,10 @@ func (s *Server) do(ctx context.Context, f *folder, q *wire.Request, reply *wire
 	case wire.VerbClean:
 		defer s.sweep(f.dir)
 		return f.clean(q.Token, q.Clean.Keep, q.Clean.Always)
+	case wire.VerbAudit:
+		audit, err := s.audit(ctx, f, q)
+		reply.Audited = wire.FromAudit(&audit)
+		return err
 	case wire.VerbAdopt:
 		return f.adopt(q.Token)
 	}

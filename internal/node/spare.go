@@ -172,6 +172,10 @@ func (r *reuser) look(dir *os.File, prefix string) (there []*rollcall.Entry, err
 		return nil, err
 	}
 	fd := int(dir.Fd())
+	if err := r.l.rights.mend(fd); err != nil {
+		return nil, err
+	}
+	var s unix.Stat_t
 	for _, d := range entries {
 		name := prefix + d.Name()
 		if d.IsDir() && hasBelow(r.to, name) {
@@ -182,7 +186,7 @@ func (r *reuser) look(dir *os.File, prefix string) (there []*rollcall.Entry, err
 			r.below(os.NewFile(uintptr(sub), name), name+"/")
 			continue
 		}
-		if e := r.same[name]; d.Type().IsRegular() && e != nil && looksLike(fd, e) {
+		if e := r.same[name]; d.Type().IsRegular() && e != nil && looksLike(fd, e, &s) && r.l.rights.fit(&s, e) {
 			there = append(there, e)
 			continue
 		}

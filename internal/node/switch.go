@@ -29,6 +29,9 @@ func (f *folder) switchTo(token rollcall.Token, from, to rollcall.ReleaseID, kee
 	if foreign != "" {
 		return rollcall.Errorf(rollcall.KindRefused, "%s holds something else: %s", f.dir, foreign)
 	}
+	if f.target != nil {
+		return f.switchInPlace(from, to, keep)
+	}
 	live, err := f.live()
 	if err != nil {
 		return err
@@ -37,8 +40,7 @@ func (f *folder) switchTo(token rollcall.Token, from, to rollcall.ReleaseID, kee
 		return nil
 	}
 	if live != from {
-		return rollcall.Errorf(rollcall.KindRefused, "%s is live and not %s: somebody else switched here", live.Short(), from.Short()).
-			WithHint("see rollcall log, then roll again")
+		return notLive(live, from)
 	}
 	if to == "" {
 		if err := f.root.Remove(current); err != nil {
@@ -57,7 +59,17 @@ func (f *folder) switchTo(token rollcall.Token, from, to rollcall.ReleaseID, kee
 	if err := f.point(to); err != nil {
 		return err
 	}
-	// The times order the releases for clean: the one that goes was live until now.
+	return f.noteLive(live, to)
+}
+
+func notLive(live, from rollcall.ReleaseID) error {
+	return rollcall.Errorf(rollcall.KindRefused, "%s is live and not %s: somebody else switched here", live.Short(), from.Short()).
+		WithHint("see rollcall log, then roll again")
+}
+
+// noteLive sets the times that order the releases for clean: the one that goes was live
+// until now.
+func (f *folder) noteLive(live, to rollcall.ReleaseID) error {
 	now := time.Now()
 	for i, id := range []rollcall.ReleaseID{live, to} {
 		if id != "" {
@@ -102,7 +114,11 @@ func (f *folder) clean(token rollcall.Token, keep int, always []rollcall.Release
 	if err != nil {
 		return err
 	}
-	stays := map[rollcall.ReleaseID]bool{live: true}
+	stays, err := f.pinned()
+	if err != nil {
+		return err
+	}
+	stays[live] = true
 	for _, id := range always {
 		stays[id] = true
 	}

@@ -3,7 +3,7 @@
 //
 // A frame is a kind (1 byte), a length (4 bytes, big endian) and that many bytes. The
 // controller sends a Request and the frames that belong to it; the node answers with
-// one Reply. Between the two it may send Phase and Missing frames. Only one request is
+// one Reply. Between the two it may send Phase, Missing and Done frames. Only one request is
 // under way at a time.
 package wire
 
@@ -38,6 +38,7 @@ const (
 	KindEnd     Kind = 'E' // the stream's end
 	KindPhase   Kind = 'P' // what the node does now, a word
 	KindMissing Kind = 'M' // JSON of []string: paths whose contents the node lacks
+	KindDone    Kind = 'N' // JSON of Done: how far an audit is
 )
 
 const (
@@ -59,18 +60,21 @@ const (
 	VerbRun      Verb = "run"
 	VerbClean    Verb = "clean"
 	VerbAdopt    Verb = "adopt"
+	VerbAudit    Verb = "audit"
 )
 
 // Request asks a node for one thing. Which fields count depends on the verb.
 type Request struct {
 	Verb    Verb               `json:"verb"`
 	Folder  string             `json:"folder"`
+	Layout  rollcall.Layout    `json:"layout,omitempty"`
 	Token   rollcall.Token     `json:"token"`
 	Release rollcall.ReleaseID `json:"release,omitempty"`
 	Receive *Receive           `json:"receive,omitempty"`
 	Switch  *Switch            `json:"switch,omitempty"`
 	Run     *Run               `json:"run,omitempty"`
 	Clean   *Clean             `json:"clean,omitempty"`
+	Audit   *Audit             `json:"audit,omitempty"`
 }
 
 // Receive goes before a pack.
@@ -79,6 +83,9 @@ type Receive struct {
 	Bytes   int64              `json:"bytes"`
 	Created int                `json:"created"`
 	Link    []string           `json:"link,omitempty"`
+	rollcall.Permissions
+	// Distrust are paths of the base, as bytes, that are not what its manifest says.
+	Distrust [][]byte `json:"distrust,omitempty"`
 }
 
 // Switch makes a release live.
@@ -99,12 +106,59 @@ type Clean struct {
 	Always []rollcall.ReleaseID `json:"always,omitempty"`
 }
 
+// Audit compares the live release with its manifest.
+type Audit struct {
+	Link []string `json:"link,omitempty"`
+	rollcall.Permissions
+}
+
+// Done is how far an audit is, in bytes.
+type Done struct {
+	Done  int64 `json:"done"`
+	Total int64 `json:"total"`
+}
+
+// Audited is a rollcall.Audit on its way. Paths are bytes, because what stands on a disk
+// need not be text.
+type Audited struct {
+	Release rollcall.ReleaseID `json:"release,omitempty"`
+	Files   int                `json:"files"`
+	Bytes   int64              `json:"bytes"`
+	Drift   []Drift            `json:"drift,omitempty"`
+	More    int                `json:"more,omitempty"`
+}
+
+// Drift is a rollcall.Drift on its way.
+type Drift struct {
+	Path []byte             `json:"path"`
+	Kind rollcall.DriftKind `json:"kind"`
+}
+
+// FromAudit makes an Audited of an audit.
+func FromAudit(a *rollcall.Audit) *Audited {
+	w := &Audited{Release: a.Release, Files: a.Files, Bytes: a.Bytes, More: a.More}
+	for _, d := range a.Drift {
+		w.Drift = append(w.Drift, Drift{Path: []byte(d.Path), Kind: d.Kind})
+	}
+	return w
+}
+
+// Audit gives the audit back.
+func (w *Audited) Audit() rollcall.Audit {
+	a := rollcall.Audit{Release: w.Release, Files: w.Files, Bytes: w.Bytes, More: w.More}
+	for _, d := range w.Drift {
+		a.Drift = append(a.Drift, rollcall.Drift{Path: string(d.Path), Kind: d.Kind})
+	}
+	return a
+}
+
 // Reply ends a request.
 type Reply struct {
 	Error    *Error              `json:"error,omitempty"`
 	State    *rollcall.NodeState `json:"state,omitempty"`
 	Received *rollcall.Received  `json:"received,omitempty"`
 	Output   *rollcall.Output    `json:"output,omitempty"`
+	Audited  *Audited            `json:"audited,omitempty"`
 	Took     time.Duration       `json:"took,omitempty"`
 }
 
@@ -316,4 +370,13 @@ func ParseMissing(body []byte) ([]string, error) {
 		return nil, fmt.Errorf("missing: %w", err)
 	}
 	return paths, nil
+}
+
+// ParseDone reads a Done frame.
+func ParseDone(body []byte) (Done, error) {
+	var d Done
+	if err := json.Unmarshal(body, &d); err != nil {
+		return d, fmt.Errorf("done: %w", err)
+	}
+	return d, nil
 }

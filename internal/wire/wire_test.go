@@ -117,6 +117,7 @@ func FuzzFrames(f *testing.F) {
 			}
 			_, _ = ParseReply(kind, body)
 			_, _ = ParseMissing(body)
+			_, _ = ParseDone(body)
 			if err := again.frame(kind, body); err != nil {
 				t.Fatal(err)
 			}

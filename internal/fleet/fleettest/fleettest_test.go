@@ -9,6 +9,6 @@ import (
 
 func TestLocal(t *testing.T) {
 	Run(t, func(t *testing.T) (rollcall.Transport, rollcall.Node) {
-		return &Local{}, rollcall.Node{Name: "n", Address: "localhost", Folder: filepath.Join(t.TempDir(), "srv")}
+		return &Local{State: t.TempDir()}, rollcall.Node{Name: "n", Address: "localhost", Folder: filepath.Join(t.TempDir(), "srv")}
 	})
 }

@@ -17,6 +17,8 @@ import (
 type Local struct {
 	// Fail, where not nil, may refuse a connection.
 	Fail func(rollcall.Node) error
+	// State is where the state of environments in place lies.
+	State string
 }
 
 // Connect starts a node.
@@ -31,7 +33,7 @@ func (l *Local) Connect(ctx context.Context, n rollcall.Node) (rollcall.Conn, er
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		err := (&node.Server{Version: "test"}).Serve(context.WithoutCancel(ctx), inR, outW)
+		err := (&node.Server{Version: "test", State: l.State}).Serve(context.WithoutCancel(ctx), inR, outW)
 		inR.CloseWithError(io.ErrClosedPipe)
 		outW.CloseWithError(err)
 	}()

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -174,6 +175,125 @@ func Run(t *testing.T, fresh func(t *testing.T) (rollcall.Transport, rollcall.No
 			t.Errorf("a program that is not there: %v", err)
 		}
 		s.hello()
+	})
+
+	t.Run("an audit finds what was edited, and the session goes on", func(t *testing.T) {
+		s := open(t, fresh)
+		if audit, err := s.Audit(t.Context(), rollcall.AuditRequest{}, func(int64, int64) {}); err != nil || audit.Release != "" {
+			t.Errorf("of nothing: %+v, %v", audit, err)
+		}
+		s.receive(one.DeliverFrom(nil))
+		s.roll("", one)
+		var done, total int64
+		audit, err := s.Audit(t.Context(), rollcall.AuditRequest{}, func(d, t int64) { done, total = d, t })
+		if err != nil || audit.Release != one.ID || audit.Files != 3 || len(audit.Drift) != 0 || done != total || total != one.Manifest.Size() {
+			t.Errorf("Audit = %+v, %v; progress %d of %d", audit, err, done, total)
+		}
+		if err := os.WriteFile(filepath.Join(s.node.Folder, "current", "a"), []byte("hey"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(s.node.Folder, "current", "\xff\n"), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		audit, err = s.Audit(t.Context(), rollcall.AuditRequest{}, func(int64, int64) {})
+		want := []rollcall.Drift{{Path: "a", Kind: rollcall.DriftChanged}, {Path: "\xff\n", Kind: rollcall.DriftAdded}}
+		if err != nil || !slices.Equal(audit.Drift, want) {
+			t.Errorf("Audit = %+v, %v", audit, err)
+		}
+		s.hello()
+	})
+
+	t.Run("the live release is made anew", func(t *testing.T) {
+		s := open(t, fresh)
+		s.receive(one.DeliverFrom(nil))
+		s.roll("", one)
+		if err := os.WriteFile(filepath.Join(s.node.Folder, "current", "a"), []byte("two"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		d := one.DeliverFrom(one)
+		d.Distrust = []string{"a"}
+		if received := s.receive(d); !slices.Equal(received.Edited, []string{"a"}) {
+			t.Errorf("edited are %v", received.Edited)
+		}
+		s.want("current/a", "one", 0o644)
+		if audit, err := s.Audit(t.Context(), rollcall.AuditRequest{}, func(int64, int64) {}); err != nil || len(audit.Drift) != 0 {
+			t.Errorf("Audit = %+v, %v", audit, err)
+		}
+	})
+
+	t.Run("modes and groups", func(t *testing.T) {
+		s := open(t, fresh)
+		closed := one.DeliverFrom(nil)
+		closed.Mode = 0o640
+		s.receive(closed)
+		s.roll("", one)
+		s.want("current/a", "one", 0o640)
+		s.want("current/bin/run", "#!/bin/sh\n", 0o750)
+		if received := s.receive(two.DeliverFrom(one)); len(received.Edited) != 0 {
+			t.Errorf("edited are %v", received.Edited)
+		}
+		s.roll(one.ID, two)
+		s.want("current/bin/run", "#!/bin/sh\n", 0o755)
+		closed = one.DeliverFrom(two)
+		closed.Group = "no-such-group"
+		if _, err := s.Receive(t.Context(), closed, func(string, int64) {}); rollcall.KindOf(err) != rollcall.KindBroken || rollcall.HintOf(err) == "" {
+			t.Errorf("a group that is not there: %v", err)
+		}
+		s.hello()
+	})
+
+	t.Run("in place", func(t *testing.T) {
+		s := open(t, func(t *testing.T) (rollcall.Transport, rollcall.Node) {
+			transport, n := fresh(t)
+			n.Layout = rollcall.LayoutInplace
+			if _, local := transport.(*Local); !local && os.Geteuid() == 0 {
+				t.Cleanup(func() { os.RemoveAll(filepath.Join("/var/lib/rollcall/inplace", url.PathEscape(n.Folder))) })
+			}
+			return transport, n
+		})
+		if err := os.MkdirAll(s.node.Folder, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(s.node.Folder, "theirs"), []byte("t"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if state := s.hello(); state.Current != "" || state.Foreign != "" || state.Applying != nil {
+			t.Errorf("a folder with other files is %+v", state)
+		}
+		s.receive(one.DeliverFrom(nil))
+		s.roll("", one)
+		s.want("a", "one", 0o644)
+		s.want("bin/run", "#!/bin/sh\n", 0o755)
+		s.receive(two.DeliverFrom(one))
+		s.roll(one.ID, two)
+		s.want("a", "two", 0o644)
+		if _, err := os.Lstat(filepath.Join(s.node.Folder, "link")); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("what the second lacks: %v", err)
+		}
+		if err := os.WriteFile(filepath.Join(s.node.Folder, "a"), []byte("hey"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		audit, err := s.Audit(t.Context(), rollcall.AuditRequest{}, func(int64, int64) {})
+		if want := []rollcall.Drift{{Path: "a", Kind: rollcall.DriftChanged}}; err != nil || !slices.Equal(audit.Drift, want) {
+			t.Errorf("Audit = %+v, %v", audit, err)
+		}
+		if _, err := s.Receive(t.Context(), one.DeliverFrom(two), func(string, int64) {}); rollcall.KindOf(err) != rollcall.KindRefused || rollcall.HintOf(err) == "" {
+			t.Errorf("over what was edited: %v", err)
+		}
+		d := two.DeliverFrom(two)
+		d.Distrust = audit.Paths()
+		s.receive(d)
+		s.want("a", "two", 0o644)
+		s.want("theirs", "t", 0o600)
+		for token, kind := range map[rollcall.Token]rollcall.Kind{{Record: "r1", Sequence: 4}: rollcall.KindConflict, {Record: "r2", Sequence: 9}: rollcall.KindRefused} {
+			s.Claim(token)
+			for verb, do := range s.effects(two, one) {
+				if err := do(); rollcall.KindOf(err) != kind {
+					t.Errorf("%s with %v: %v", verb, token, err)
+				}
+			}
+		}
+		s.want("a", "two", 0o644)
 	})
 
 	t.Run("a context that ends ends the session", func(t *testing.T) {
