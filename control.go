@@ -11,6 +11,8 @@ type Control interface {
 	Rolls
 	Holds
 	Nodes
+	Checks
+	Records
 	Logs
 	Close() error
 }
@@ -116,6 +118,55 @@ type Nodes interface {
 	// Restore takes that back. KindRefused where the node is behind: it would serve what is
 	// not live. It tells who else wants it out.
 	Restore(ctx context.Context, node string, note func(string)) ([]Claim, error)
+}
+
+// NodeAudit is how the files of one node compare with the manifest of what is live there.
+type NodeAudit struct {
+	Environment string `json:"environment"`
+	Node        string `json:"node"`
+	Tier        string `json:"tier"`
+	Audit
+	Repaired bool   `json:"repaired"`
+	Problem  string `json:"problem,omitempty"` // why it could not be audited or repaired
+	Hint     string `json:"hint,omitempty"`
+}
+
+// Finding is one thing that doctor looked at.
+type Finding struct {
+	Environment string `json:"environment"`
+	Node        string `json:"node,omitempty"` // empty: it concerns the controller
+	Check       string `json:"check"`          // reach, folder, space, link, activate, verify, balancer, web, clock, code
+	Level       Level  `json:"level"`
+	Text        string `json:"text"`
+	Hint        string `json:"hint,omitempty"`
+}
+
+// Level is how bad a finding is.
+type Level string
+
+// The levels of findings.
+const (
+	LevelOK      Level = "ok"
+	LevelWarning Level = "warning" // a roll goes on, and may go wrong
+	LevelProblem Level = "problem" // a roll would stop
+)
+
+// Checks look at nodes without rolling.
+type Checks interface {
+	// Audit compares every file of every node of an environment, or of those selected,
+	// with the manifest. With repair, what differs is made as the manifest says.
+	Audit(ctx context.Context, environment string, selection Selection, repair bool, each func(NodeAudit)) error
+	// Doctor looks for everything that would stop a roll, node by node.
+	Doctor(ctx context.Context, environment string, each func(Finding)) error
+}
+
+// Records looks after the record itself.
+type Records interface {
+	// BackupRecord writes a copy of the record, whole and consistent, to a new file.
+	BackupRecord(ctx context.Context, file string) error
+	// MoveRecord moves the record and all state to another folder and leaves a sign
+	// behind, so that nobody rolls from two copies of it. KindConflict while somebody rolls.
+	MoveRecord(ctx context.Context, dir string) error
 }
 
 // EnvironmentStatus is one environment as `rollcall status` shows it.

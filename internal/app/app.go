@@ -54,12 +54,17 @@ func Open(ctx context.Context, o Options) (*App, error) {
 	if err := makeState(state); err != nil {
 		return nil, err
 	}
-	record, err := sqlite.Open(ctx, filepath.Join(state, "record.db"))
+	if err := checkMoved(state); err != nil {
+		return nil, err
+	}
+	record, err := sqlite.Open(ctx, filepath.Join(state, recordFile))
 	if err != nil {
 		return nil, stateError(state, err)
 	}
 	return &App{site: s, state: state, by: roll.Person(), record: record, nodes: nodeBinaries{names: filepath.Join(state, "rollcall-node.json")}}, nil
 }
+
+const recordFile = "record.db"
 
 // makeState makes the state folder, which version control is to leave alone.
 func makeState(dir string) error {

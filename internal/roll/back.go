@@ -170,7 +170,7 @@ func (r *run) revertService(ctx context.Context, m *member) error {
 
 // switchBack makes what a node had live again, and active.
 func (r *run) switchBack(ctx context.Context, m *member) error {
-	if m.has.Current != m.before {
+	if m.has.Current != m.before || m.has.Applying != nil {
 		if _, err := m.session.Switch(ctx, m.has.Current, m.before, m.keep); err != nil {
 			return err
 		}

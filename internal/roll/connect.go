@@ -125,7 +125,7 @@ func (r *run) nothingToDo() bool {
 	}
 	live := r.plan.From
 	for _, m := range r.members {
-		if m.err == nil && m.has.Current != r.plan.Release {
+		if m.err == nil && (m.has.Current != r.plan.Release || m.has.Applying != nil) {
 			return false
 		}
 	}

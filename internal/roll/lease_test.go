@@ -95,7 +95,8 @@ func TestWhoseLeaseIsDead(t *testing.T) {
 		age    time.Duration
 		dead   bool
 	}{
-		"this process":                     {func(*rollcall.Lease) {}, time.Hour, false},
+		"this process":                     {func(*rollcall.Lease) {}, beatLimit / 2, false},
+		"this process, stopped for long":   {func(*rollcall.Lease) {}, beatLimit + time.Second, true},
 		"a process that is gone":           {func(l *rollcall.Lease) { l.Process = 1 << 30 }, 0, true},
 		"its number is another's now":      {func(l *rollcall.Lease) { l.Started = "1" }, 0, true},
 		"another host, lately":             {func(l *rollcall.Lease) { l.Host = "elsewhere" }, beatLimit / 2, false},

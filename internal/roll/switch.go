@@ -55,7 +55,7 @@ func (r *run) toSwitch(ctx context.Context, batch []*member) (todo []*member, er
 		case m.passed, m.step == rollcall.StepReverted:
 		case m.err != nil:
 			r.leaveOut(ctx, m)
-		case m.has.Current == r.plan.Release && r.settled && !m.touched && r.plan.Kind != rollcall.KindReview:
+		case m.has.Current == r.plan.Release && m.has.Applying == nil && r.settled && !m.touched && r.plan.Kind != rollcall.KindReview:
 			claimed, err := r.claimed(ctx, m)
 			if err != nil {
 				return nil, err
@@ -184,7 +184,7 @@ func (r *run) switchNode(ctx context.Context, m *member) error {
 			return err
 		}
 	}
-	if m.has.Current != r.plan.Release {
+	if m.has.Current != r.plan.Release || m.has.Applying != nil {
 		if _, err := m.session.Switch(ctx, m.has.Current, r.plan.Release, m.keep); err != nil {
 			return err
 		}

@@ -128,6 +128,37 @@ func (r *Record) ID() string { return r.id }
 // Close closes the file.
 func (r *Record) Close() error { return r.db.Close() }
 
+// Backup writes a consistent copy of the whole record to a file that does not exist yet,
+// while others go on reading and writing.
+func (r *Record) Backup(ctx context.Context, file string) error {
+	if _, err := os.Lstat(file); err == nil {
+		return rollcall.Errorf(rollcall.KindInvalid, "%s is there already", file).WithHint("name a new file")
+	}
+	// Whole or not at all: a copy that is cut short must not look like one.
+	tmp := file + ".part"
+	os.Remove(tmp)
+	if _, err := r.db.ExecContext(ctx, `VACUUM INTO ?`, tmp); err != nil {
+		os.Remove(tmp)
+		return fmt.Errorf("copy the record to %s: %w", file, err)
+	}
+	if err := syncFile(tmp); err != nil {
+		return fmt.Errorf("copy the record to %s: %w", file, err)
+	}
+	if err := os.Rename(tmp, file); err != nil {
+		return fmt.Errorf("copy the record to %s: %w", file, err)
+	}
+	return syncFile(filepath.Dir(file))
+}
+
+func syncFile(name string) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return f.Sync()
+}
+
 // Append adds events if `after` is the stream's last sequence.
 func (r *Record) Append(ctx context.Context, stream string, after int64, events ...rollcall.Event) (int64, error) {
 	if len(events) == 0 {
