@@ -131,6 +131,7 @@ func newRoot(g *global) *cobra.Command {
 	root.AddCommand(
 		newPlan(g), newRoll(g), newRollback(g), newResume(g), newAbort(g), newPause(g), newCatchUp(g), newReview(g),
 		newDiff(g), newStatus(g), newNodes(g), newLog(g), newWhere(g), newDrain(g), newRestore(g),
+		newAudit(g), newDoctor(g), newRecord(g),
 		newHold(g), newUnhold(g), newAdopt(g), newInit(g), newValidate(g), newSchema(g), newDemo(g), newVersion(),
 	)
 	for _, c := range root.Commands() {

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/rollcall-dev/rollcall"
+	"github.com/rollcall-dev/rollcall/internal/proc"
 )
 
 const (
@@ -107,7 +108,7 @@ func (b *Balancer) run(ctx context.Context, p rollcall.DrainPoint, key string, g
 		c.Timeout = defaultLimit
 	}
 	if !p.Drain.OnNode {
-		out, err := runHere(ctx, b.dir, c, p.Node)
+		out, err := proc.Run(ctx, b.dir, c, map[string]string{nodeVariable: p.Node})
 		return out, named(p, err)
 	}
 	if p.Session == nil {

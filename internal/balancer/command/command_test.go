@@ -132,7 +132,7 @@ func TestEnvironmentAndFolder(t *testing.T) {
 	}
 	for line := range strings.Lines(string(b)) {
 		name, _, ok := strings.Cut(line, "=")
-		if ok && !strings.Contains(" PATH HOME LC_ALL ROLLCALL_NODE PWD OLDPWD SHLVL _ ", " "+name+" ") {
+		if ok && !strings.Contains(" PATH HOME USER LOGNAME SHELL TMPDIR XDG_RUNTIME_DIR LC_ALL ROLLCALL_NODE PWD OLDPWD SHLVL _ ", " "+name+" ") {
 			t.Errorf("it saw %s", line)
 		}
 	}

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rollcall-dev/rollcall"
+)
+
+func newAudit(g *global) *cobra.Command {
+	var repair bool
+	var selection rollcall.Selection
+	c := &cobra.Command{
+		Use: "audit ENVIRONMENT", Short: "Compare every file on the nodes with what was rolled",
+		Long: "Reads every file of every node and holds it against the manifest of what is live:\n" +
+			"files edited, removed or added by hand are named. --repair makes them as they were\n" +
+			"rolled; what somebody added is removed. Exit 3 where something differs and is not repaired.",
+		Args: cobra.ExactArgs(1), ValidArgsFunction: environmentNames(g, nil),
+		RunE: func(c *cobra.Command, args []string) error {
+			return audit(c.Context(), g, args[0], selection, repair)
+		},
+	}
+	c.Flags().BoolVar(&repair, "repair", false, "make what differs as the manifest says")
+	c.Flags().StringSliceVar(&selection.Only, "only", nil, "only the nodes that match: NAME, app*, dc=ams")
+	c.Flags().StringSliceVar(&selection.Tier, "tier", nil, "only this tier")
+	return c
+}
+
+func audit(ctx context.Context, g *global, environment string, selection rollcall.Selection, repair bool) error {
+	if repair && !g.yes && !interactive() {
+		return rollcall.Errorf(rollcall.KindInvalid, "there is nobody to ask whether to repair").WithHint("look without --repair, then repair with --yes")
+	}
+	ctx, cancel := g.untilStopped(ctx)
+	defer cancel()
+	control, err := g.control(ctx)
+	if err != nil {
+		return err
+	}
+	defer control.Close()
+	printer := g.printer()
+	if repair && !g.yes {
+		ok, err := ask(os.Stdin, printer, "What somebody changed by hand there will be gone. Repair?")
+		if err != nil || !ok {
+			return rollcall.Errorf(rollcall.KindRefused, "not repaired")
+		}
+	}
+	differ, problems, nodes := 0, 0, 0
+	var shown error
+	err = control.Audit(ctx, environment, selection, repair, func(a rollcall.NodeAudit) {
+		nodes++
+		if len(a.Drift) > 0 && !a.Repaired {
+			differ++
+		}
+		if a.Problem != "" {
+			problems++
+		}
+		if e := printer.Audit(a); shown == nil {
+			shown = e
+		}
+	})
+	switch {
+	case err != nil || shown != nil:
+		return firstError(err, shown)
+	case problems > 0:
+		return rollcall.Errorf(rollcall.KindUnreachable, "%d of %d nodes could not be audited or repaired", problems, nodes)
+	case differ > 0:
+		return rollcall.Errorf(rollcall.KindRefused, "%d of %d nodes are not as they were rolled", differ, nodes).
+			WithHint("find out who changed them and why, then rollcall audit %s --repair", environment)
+	}
+	return nil
+}
+
+func newDoctor(g *global) *cobra.Command {
+	return &cobra.Command{
+		Use: "doctor [ENVIRONMENT]", Short: "Look for everything that would stop a roll, before one is tried",
+		Long: "Looks whether every node can be reached, its folder written, its disk roomy, its links\n" +
+			"and commands there, its balancer able to take it out, and its web server ready to\n" +
+			"follow a switch. Nothing is changed. Exit 3 where a roll would stop.",
+		Args: cobra.MaximumNArgs(1), ValidArgsFunction: environmentNames(g, nil),
+		RunE: func(c *cobra.Command, args []string) error {
+			ctx, cancel := g.untilStopped(c.Context())
+			defer cancel()
+			control, err := g.control(ctx)
+			if err != nil {
+				return err
+			}
+			defer control.Close()
+			name := ""
+			if len(args) > 0 {
+				name = args[0]
+			}
+			printer := g.printer()
+			count := map[rollcall.Level]int{}
+			var shown error
+			err = control.Doctor(ctx, name, func(f rollcall.Finding) {
+				count[f.Level]++
+				if e := printer.Finding(f); shown == nil {
+					shown = e
+				}
+			})
+			if err != nil || shown != nil {
+				return firstError(err, shown)
+			}
+			printer.Note("%d looked at and fine, %d warnings, %d problems", count[rollcall.LevelOK], count[rollcall.LevelWarning], count[rollcall.LevelProblem])
+			if n := count[rollcall.LevelProblem]; n > 0 {
+				return rollcall.Errorf(rollcall.KindRefused, "%d things would stop a roll", n)
+			}
+			return nil
+		},
+	}
+}
