@@ -57,6 +57,9 @@ var scriptCommands = map[string]scriptCommand{
 	"tmpfs":     plain(cmdTmpfs),
 	"newkey":    plain(cmdNewKey),
 	"pin":       plain(cmdPin),
+	"haproxy":   plain(cmdHAProxy),
+	"serving":   plain(cmdServing),
+	"lb":        plain(cmdLB),
 }
 
 // plain is a command that can't be negated.
