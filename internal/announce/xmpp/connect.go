@@ -77,7 +77,7 @@ func (a *Announcer) explain(err error) error {
 	var certificate *tls.CertificateVerificationError
 	if errors.As(err, &certificate) {
 		return rollcall.Errorf(rollcall.KindInvalid, "the server's certificate is not trusted: %w", err).
-			WithHint("it must be valid for %s; name who signs it with ca:", a.account.Domainpart())
+			WithHint("it must be valid for %s; name who signs it with ca_file:", a.account.Domainpart())
 	}
 	switch condition := saslCondition(err); condition {
 	case "", "temporary-auth-failure":

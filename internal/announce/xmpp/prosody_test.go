@@ -29,10 +29,12 @@ const (
 
 // prosody is a real server, of its own process, data and port.
 type prosody struct {
-	Folder, Port string
-	Locking      bool // new rooms, as Prosody does
-	Persistent   bool // rooms that live without anybody in them
-	NoTLS        bool
+	Folder     string
+	Host       string // an address of this process's own on loopback: no other's port is taken
+	Port       string
+	Locking    bool // new rooms, as Prosody does
+	Persistent bool // rooms that live without anybody in them
+	NoTLS      bool
 
 	command *exec.Cmd
 	read    sync.WaitGroup
@@ -47,7 +49,7 @@ data_path = "{{.Folder}}"
 log = { { levels = { min = "info" }, to = "console" } }
 modules_enabled = { "roster", "saslauth", {{if not .NoTLS}}"tls",{{end}} "disco", "ping" }
 modules_disabled = { "s2s", "http", "http_errors" }
-interfaces = { "127.0.0.1" }
+interfaces = { "{{.Host}}" }
 c2s_ports = { {{.Port}} }
 c2s_require_encryption = {{if .NoTLS}}false{{else}}true{{end}}
 authentication = "internal_hashed"
@@ -64,7 +66,8 @@ func (p *prosody) start(t *testing.T) *prosody {
 	if _, err := exec.LookPath("prosody"); err != nil {
 		t.Fatal("prosody is missing: scripts/test-packages installs it")
 	}
-	p.Folder, p.Port = t.TempDir(), freePort(t)
+	p.Folder, p.Host = t.TempDir(), fmt.Sprintf("127.83.%d.%d", os.Getpid()>>8&255, os.Getpid()&255)
+	p.Port = freePort(t, p.Host)
 	certificate(t, p.Folder)
 	f, err := os.Create(filepath.Join(p.Folder, "prosody.cfg.lua"))
 	if err != nil {
@@ -106,13 +109,14 @@ func (p *prosody) said() string {
 
 func passwordOf(name string) string { return "secret of " + name }
 
-func (p *prosody) address() string { return net.JoinHostPort("127.0.0.1", p.Port) }
+func (p *prosody) address() string { return net.JoinHostPort(p.Host, p.Port) }
 
 // up returns when the server listens.
 func (p *prosody) up(t *testing.T) {
 	t.Helper()
 	p.command = exec.Command("prosody", "-F", "--config", filepath.Join(p.Folder, "prosody.cfg.lua"))
 	p.command.Env = append(os.Environ(), "HOME="+p.Folder)
+	p.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // also when the tests are killed
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -132,7 +136,7 @@ func (p *prosody) up(t *testing.T) {
 			p.mu.Lock()
 			p.log = append(p.log, lines.Text())
 			p.mu.Unlock()
-			if !said && strings.Contains(lines.Text(), "Activated service 'c2s' on [127.0.0.1]:"+p.Port) {
+			if !said && strings.Contains(lines.Text(), "Activated service 'c2s' on ["+p.Host+"]:"+p.Port) {
 				said = true
 				listens <- true
 			}
@@ -170,9 +174,9 @@ func (p *prosody) down(t *testing.T) {
 	p.command = nil
 }
 
-func freePort(t *testing.T) string {
+func freePort(t *testing.T, host string) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", host+":0")
 	if err != nil {
 		t.Fatal(err)
 	}

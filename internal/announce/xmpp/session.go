@@ -5,8 +5,8 @@ import (
 	"context"
 	"encoding/xml"
 	"errors"
+	"fmt"
 	"net"
-	"strings"
 	"sync"
 	"time"
 
@@ -58,8 +58,12 @@ func (s *session) serve() {
 	defer close(s.done)
 	err := s.x.Serve(s)
 	s.change(func() {
-		if s.ended == nil {
-			s.ended = errors.Join(errEnded, err)
+		switch {
+		case s.ended != nil:
+		case err != nil:
+			s.ended = fmt.Errorf("%w: %w", errEnded, err)
+		default:
+			s.ended = errEnded
 		}
 	})
 }
@@ -140,7 +144,7 @@ func (s *session) join(ctx context.Context, room jid.JID) error {
 
 // say sends a message unless the room had it, and waits until the room has it.
 func (s *session) say(ctx context.Context, id, text string) error {
-	text = strings.Map(writable, text)
+	text = body(text)
 	if s.has(id, text) {
 		return nil
 	}

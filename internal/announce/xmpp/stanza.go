@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"slices"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"mellium.im/xmlstream"
@@ -145,10 +146,24 @@ func defaultForm() xml.TokenReader {
 
 func toRoom(room jid.JID) stanza.IQ { return stanza.IQ{Type: stanza.SetIQ, To: room.Bare()} }
 
-// writable replaces what XML has no way to say.
-func writable(r rune) rune {
-	if r == 0xFFFE || r == 0xFFFF {
-		return utf8.RuneError
+// longest is what every server takes (RFC 6120, 13.12), in bytes. One whose limit is
+// passed ends the connection, and would again: a commit's subject could keep a channel shut.
+const longest = 8000
+
+// body is the text as XML can say it and servers take it.
+func body(text string) string {
+	text = strings.Map(func(r rune) rune {
+		if r == 0xFFFE || r == 0xFFFF { // not of XML
+			return utf8.RuneError
+		}
+		return r
+	}, text)
+	if len(text) <= longest {
+		return text
 	}
-	return r
+	end := longest
+	for !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end] + "…"
 }

@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"os"
 	"time"
 
@@ -148,7 +149,7 @@ func (a *Announcer) failed(ctx context.Context, err error) error {
 	if ctx.Err() != nil { // a read that was ended says "i/o timeout" of its own
 		kind, err = rollcall.KindUnreachable, context.Cause(ctx)
 		if errors.Is(err, context.DeadlineExceeded) {
-			err = errors.Join(errNoReply, err)
+			err = fmt.Errorf("%w: %w", errNoReply, err)
 		}
 	}
 	return &rollcall.Error{Kind: kind, Op: "tell the room " + a.room.Bare().String(), Hint: hint, Err: err}

@@ -1,12 +1,14 @@
 package xmpp
 
 import (
+	"crypto/tls"
 	"encoding/xml"
 	"fmt"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"unicode/utf8"
 
 	"go.uber.org/goleak"
 	mellium "mellium.im/xmpp"
@@ -179,6 +181,50 @@ func TestNobodySpeaksInClearUnlessToldTo(t *testing.T) {
 	}
 	if clear.session.x.State()&mellium.Authn == 0 || clear.session.x.ConnectionState().Version != 0 {
 		t.Error("it is not what was meant to be tested")
+	}
+}
+
+// Prosody ends the connection for a message of more than 256 KiB: it would never be told,
+// and nothing behind it.
+func TestAMessageThatIsTooLong(t *testing.T) {
+	p := (&prosody{}).start(t)
+	room := newRoom()
+	w := p.enter(t, room, "witness", "0")
+	a := p.announcer(t, Config{Room: room})
+	defer a.Close()
+	n := announcetest.Notice(1)
+	n.Changesets[0].Subject = strings.Repeat("läng ", 100_000)
+	for range 2 {
+		if err := a.Announce(t.Context(), n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if heard := w.heard(t); len(heard) != 1 || !strings.HasPrefix(n.Text(), strings.TrimSuffix(heard[0], "…")) || len(heard[0]) < 7000 {
+		t.Errorf("heard %d messages", len(heard))
+	}
+}
+
+func TestWhatXMLCannotSay(t *testing.T) {
+	if got := body("a\ufffeb\uffff"); got != "a\ufffdb\ufffd" {
+		t.Errorf("%q", got)
+	}
+	for i := range 4 {
+		if got := body(strings.Repeat("x", i) + strings.Repeat("€", 4000)); len(got) > longest+3 || !utf8.ValidString(got) {
+			t.Errorf("%d bytes, %q", len(got), got[len(got)-9:])
+		}
+	}
+}
+
+func TestTLS12(t *testing.T) {
+	p := (&prosody{}).start(t)
+	a := p.announcer(t, Config{Room: newRoom()})
+	defer a.Close()
+	a.tls.MaxVersion = tls.VersionTLS12 // its channel bindings are others
+	if err := a.Announce(t.Context(), announcetest.Notice(1)); err != nil {
+		t.Fatal(err)
+	}
+	if got := a.session.x.ConnectionState().Version; got != tls.VersionTLS12 {
+		t.Errorf("TLS version %x", got)
 	}
 }
 
