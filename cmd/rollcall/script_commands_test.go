@@ -57,6 +57,8 @@ var scriptCommands = map[string]scriptCommand{
 	"tmpfs":     plain(cmdTmpfs),
 	"newkey":    plain(cmdNewKey),
 	"pin":       plain(cmdPin),
+	"hook":      plain(cmdHook),
+	"told":      plain(cmdTold),
 	"haproxy":   plain(cmdHAProxy),
 	"serving":   plain(cmdServing),
 	"lb":        plain(cmdLB),

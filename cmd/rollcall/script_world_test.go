@@ -25,6 +25,7 @@ type world struct {
 	running map[string]*background
 	shots   map[string]string // what unchanged compares with
 	key     ssh.PublicKey
+	hook    *webhook
 	env     []string // names of the variables that commands see
 	closers []func()
 }

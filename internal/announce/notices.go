@@ -7,9 +7,6 @@ import (
 	"github.com/rollcall-dev/rollcall"
 )
 
-// eventRollPaused will be rollcall.EventRollPaused; its data is a rollcall.RollFinished.
-const eventRollPaused = "roll.paused"
-
 // due is a notice, and the event of the environment's stream that it is made of.
 type due struct {
 	rollcall.Notice
@@ -24,7 +21,7 @@ func notices(ctx context.Context, record rollcall.Record, environment string, af
 		return nil, nil, err
 	}
 	for _, e := range events {
-		n, err := notice(environment, e)
+		n, err := notice(record.ID(), environment, e)
 		switch {
 		case err != nil:
 			unreadable = append(unreadable, err)
@@ -36,7 +33,7 @@ func notices(ctx context.Context, record rollcall.Record, environment string, af
 }
 
 // notice is what an event says to a channel: nil where it says nothing.
-func notice(environment string, e rollcall.Event) (*rollcall.Notice, error) {
+func notice(record, environment string, e rollcall.Event) (*rollcall.Notice, error) {
 	var n rollcall.Notice
 	switch e.Type {
 	case rollcall.EventRollStarted:
@@ -47,7 +44,7 @@ func notice(environment string, e rollcall.Event) (*rollcall.Notice, error) {
 		n = rollcall.Notice{
 			What: "started", Roll: s.Roll, Kind: s.Kind, By: s.By, From: s.From, To: s.To, Revision: s.Revision, Partial: s.Partial,
 		}
-	case rollcall.EventRollFinished, eventRollPaused:
+	case rollcall.EventRollFinished, rollcall.EventRollPaused:
 		var f rollcall.RollFinished
 		if err := e.Decode(&f); err != nil {
 			return nil, err
@@ -56,7 +53,7 @@ func notice(environment string, e rollcall.Event) (*rollcall.Notice, error) {
 			What: string(f.Outcome), Roll: f.Roll, Kind: f.Kind, By: f.By, From: f.From, To: f.To, Revision: f.Revision, Partial: f.Partial,
 			Nodes: f.Nodes, Seconds: f.Seconds, Why: f.Why,
 		}
-		if e.Type == eventRollPaused {
+		if e.Type == rollcall.EventRollPaused {
 			n.What = "paused"
 		}
 	default:
@@ -66,7 +63,9 @@ func notice(environment string, e rollcall.Event) (*rollcall.Notice, error) {
 		return nil, fmt.Errorf("event %d of %s (%s) names no roll or no outcome", e.Seq, e.Stream, e.Type)
 	}
 	n.Environment, n.At = environment, e.At
-	n.Key = fmt.Sprintf("%s/%d/%s#%d", environment, n.Roll, n.What, e.Seq)
+	// With the record's name: another site's rolls, or those after a lost record, have the
+	// same numbers.
+	n.Key = fmt.Sprintf("%s/%s/%d/%s#%d", record, environment, n.Roll, n.What, e.Seq)
 	n.By, n.Partial = rollcall.Printable(n.By), rollcall.Printable(n.Partial)
 	n.Changesets, n.Leaving = []rollcall.Changeset{}, []rollcall.Changeset{}
 	return &n, nil
@@ -75,7 +74,11 @@ func notice(environment string, e rollcall.Event) (*rollcall.Notice, error) {
 // fill takes the changesets from the roll's plan. Without one that can be read there
 // are none.
 func fill(ctx context.Context, record rollcall.Record, n *rollcall.Notice) error {
-	events, err := record.Read(ctx, rollcall.RollStream(n.Environment, n.Roll), 0)
+	id, err := planOf(ctx, record, n.Environment, n.Roll)
+	if err != nil {
+		return err
+	}
+	events, err := record.Read(ctx, rollcall.PlanStream(n.Environment, id), 0)
 	if err != nil {
 		return err
 	}
@@ -89,4 +92,19 @@ func fill(ctx context.Context, record rollcall.Record, n *rollcall.Notice) error
 		return nil
 	}
 	return nil
+}
+
+// planOf is the id of the plan that a roll was given.
+func planOf(ctx context.Context, record rollcall.Record, environment string, number int) (string, error) {
+	events, err := record.Read(ctx, rollcall.EnvironmentStream(environment), 0)
+	if err != nil {
+		return "", err
+	}
+	for _, e := range events {
+		var s rollcall.RollStarted
+		if e.Type == rollcall.EventRollStarted && e.Decode(&s) == nil && s.Roll == number {
+			return s.Plan, nil
+		}
+	}
+	return "", nil
 }

@@ -61,11 +61,12 @@ func add(t *testing.T, r rollcall.Record, stream string, events ...rollcall.Even
 // rolled writes down a roll of production, as the engine does.
 func rolled(t *testing.T, r rollcall.Record, number int, outcome rollcall.Outcome) {
 	t.Helper()
-	add(t, r, rollcall.RollStream("production", number), rollcall.NewEvent(rollcall.EventRollPlanned, rollcall.Plan{
+	plan := fmt.Sprintf("plan%d", number)
+	add(t, r, rollcall.PlanStream("production", plan), rollcall.NewEvent(rollcall.EventRollPlanned, rollcall.Plan{
 		Coming: []rollcall.Changeset{{ID: "0c5e9d8f4b", Author: "Bo", Subject: fmt.Sprintf("change %d", number)}},
 	}))
 	add(t, r, "env/production", rollcall.NewEvent(rollcall.EventLeaseTaken, rollcall.Lease{By: "ada"}),
-		rollcall.NewEvent(rollcall.EventRollStarted, rollcall.RollStarted{Environment: "production", Roll: number, Kind: rollcall.KindRoll, By: "ada", To: "77be"}))
+		rollcall.NewEvent(rollcall.EventRollStarted, rollcall.RollStarted{Environment: "production", Roll: number, Kind: rollcall.KindRoll, By: "ada", To: "77be", Plan: plan}))
 	add(t, r, "env/production",
 		rollcall.NewEvent(rollcall.EventRollFinished, rollcall.RollFinished{
 			Outcome: outcome, Environment: "production", Roll: number, Kind: rollcall.KindRoll, By: "ada", To: "77be", Nodes: rollcall.NodeCounts{OK: 3},
@@ -108,9 +109,15 @@ func (c *chat) keys() []string {
 	defer c.mu.Unlock()
 	var keys []string
 	for _, n := range c.told {
-		keys = append(keys, n.Key)
+		keys = append(keys, bare(n.Key))
 	}
 	return keys
+}
+
+// bare is a key without the record's name, which every test has another.
+func bare(key string) string {
+	_, rest, _ := strings.Cut(key, "/")
+	return rest
 }
 
 // box is an outbox with one channel, whose pauses take no time and are kept.
@@ -151,7 +158,7 @@ func TestWhatIsTold(t *testing.T) {
 	rolled(t, r, 1, rollcall.OutcomeDone)
 	add(t, r, "env/production",
 		rollcall.NewEvent(rollcall.EventRollStarted, rollcall.RollStarted{Roll: 2, Kind: rollcall.KindRollback, By: "b\x1b[1mo", To: "4a0c", Partial: "app"}),
-		rollcall.NewEvent(eventRollPaused, rollcall.RollFinished{Roll: 2, Kind: rollcall.KindRollback, By: "bo", Why: "gate", Partial: "app"}),
+		rollcall.NewEvent(rollcall.EventRollPaused, rollcall.RollFinished{Roll: 2, Kind: rollcall.KindRollback, By: "bo", Why: "gate", Partial: "app"}),
 		rollcall.NewEvent(rollcall.EventRollInterrupted, struct{}{}))
 	rolled(t, r, 3, rollcall.OutcomeRolledBack)
 	deliver(t, o, 0)
@@ -266,7 +273,7 @@ func TestARefusedNoticeBlocksNothing(t *testing.T) {
 		t.Errorf("the record has %s", got)
 	}
 	var m mark
-	if err := events[2].Decode(&m); err != nil || m.Key != "production/1/started#2" || m.Why != "never" {
+	if err := events[2].Decode(&m); err != nil || bare(m.Key) != "production/1/started#2" || m.Why != "never" {
 		t.Errorf("%+v, %v", m, err)
 	}
 }
@@ -281,7 +288,7 @@ func TestWhatCannotBeReadIsPassedOver(t *testing.T) {
 		broken(rollcall.EventRollStarted, ``), broken("roll.unheard-of", `{"roll":7}`), broken(rollcall.EventRollFinished, `{}`),
 		broken(rollcall.EventRollFinished, `{"roll":-1,"outcome":"done"}`), broken(rollcall.EventRollFinished, `{"roll":1,"outcome":"unheard-of"}`))
 	add(t, r, Stream("devops"), broken(eventBegan, `{`), broken(eventSending, `[]`), broken(eventSent, `null`), broken("notice.unheard-of", `{"environment":"production","seq":99}`))
-	add(t, r, rollcall.RollStream("production", 1), broken(rollcall.EventRollPlanned, `{"changesets":3}`))
+	add(t, r, rollcall.PlanStream("production", ""), broken(rollcall.EventRollPlanned, `{"changesets":3}`))
 	rolled(t, r, 2, rollcall.OutcomeDone)
 	deliver(t, o, 0)
 	tells(t, c, "production/1/unheard-of#7", "production/2/started#9", "production/2/done#10")
@@ -324,7 +331,7 @@ func TestKilledWhileSending(t *testing.T) {
 	line, err := bufio.NewReader(out).ReadString('\n')
 	child.Process.Kill()
 	child.Wait()
-	if err != nil || line != "production/1/started#2\n" {
+	if err != nil || bare(line) != "production/1/started#2\n" {
 		t.Fatalf("the child told %q, %v", line, err)
 	}
 	o, _ := box(r, c)
@@ -376,7 +383,7 @@ func TestWhoSendsIsWaitedFor(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r, channel := newRecord(t), &chat{}
 			rolled(t, r, 1, rollcall.OutcomeDone)
-			other := sending{mark: mark{Key: "production/1/started#2", Environment: "production", Seq: 2}, Process: self("bo")}
+			other := sending{mark: mark{Key: r.ID() + "/production/1/started#2", Environment: "production", Seq: 2}, Process: self("bo")}
 			c.change(&other.Process)
 			last := add(t, r, Stream("devops"), rollcall.NewEvent(eventBegan, mark{Environment: "production"}), rollcall.NewEvent(eventSending, other))
 			ctx, cancel := context.WithCancelCause(t.Context())
@@ -408,7 +415,7 @@ func TestWhoSendsIsWaitedFor(t *testing.T) {
 func TestWaitingForAnotherEndsWithTheContext(t *testing.T) {
 	r, channel := newRecord(t), &chat{}
 	rolled(t, r, 1, rollcall.OutcomeDone)
-	other := sending{mark: mark{Key: "production/1/started#2", Environment: "production", Seq: 2}, Process: self("bo")}
+	other := sending{mark: mark{Key: r.ID() + "/production/1/started#2", Environment: "production", Seq: 2}, Process: self("bo")}
 	add(t, r, Stream("devops"), rollcall.NewEvent(eventBegan, mark{Environment: "production"}), rollcall.NewEvent(eventSending, other))
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

@@ -279,7 +279,7 @@ func (x *examination) probes(ctx context.Context, tier *rollcall.Tier, n rollcal
 					_, err = p.Judge(out)
 				}
 			} else {
-				err = g.Check(ctx, p, release, map[string]string{"ROLLCALL_NODE": n.Name})
+				_, err = g.Check(ctx, p, release, map[string]string{"ROLLCALL_NODE": n.Name})
 			}
 		}
 		if err != nil {

@@ -40,7 +40,3 @@ func (a *App) balancer(hosts *ssh.Transport) func(rollcall.Drain) rollcall.Balan
 		}
 	}
 }
-
-func (a *App) announce(ctx context.Context, env *rollcall.Environment, since int64, watch func(rollcall.Event)) func() {
-	return func() {}
-}

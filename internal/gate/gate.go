@@ -21,20 +21,23 @@ type Gate struct {
 	Dir string // where commands run
 }
 
-// Check tries a probe once, after a switch to a release. Commands that run on the node
-// are not for it.
-func (g *Gate) Check(ctx context.Context, p rollcall.Probe, release rollcall.ReleaseID, env map[string]string) error {
+// Check tries a probe once, after a switch to a release. It gives what is to be told
+// although the probe passes. Commands that run on the node are not for it.
+func (g *Gate) Check(ctx context.Context, p rollcall.Probe, release rollcall.ReleaseID, env map[string]string) (said string, err error) {
 	if command := p.Command(); command != nil {
 		out, err := proc.Run(ctx, g.Dir, *command, env)
 		if err != nil {
-			return err
+			return "", err
 		}
-		_, err = p.Judge(out)
-		return err
+		return p.Judge(out)
 	}
 	if p.Proves > 0 {
-		return prove(ctx, p, release)
+		return "", prove(ctx, p, release)
 	}
+	return "", checkNetwork(ctx, p)
+}
+
+func checkNetwork(ctx context.Context, p rollcall.Probe) error {
 	limit := tryLimit
 	if p.Faster > 0 {
 		limit = min(limit, p.Faster)

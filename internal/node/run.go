@@ -16,11 +16,14 @@ func (s *Server) run(ctx context.Context, f *folder, q *wire.Request) (rollcall.
 			return rollcall.Output{}, err
 		}
 	}
-	// A superseded controller must not reload anything either.
+	// A superseded controller must not reload anything either. Where nothing of Rollcall's
+	// is yet, there is none that could be superseded.
 	if f.root != nil {
-		if unlock, err := f.guard(q.Token); err != nil {
-			return rollcall.Output{}, err
-		} else {
+		if _, err := f.root.Lstat(private); err == nil {
+			unlock, err := f.guard(q.Token)
+			if err != nil {
+				return rollcall.Output{}, err
+			}
 			unlock()
 		}
 	}

@@ -11,7 +11,7 @@ import (
 // it has. A node that can't be reached is known before anything is begun.
 func (r *run) connect(ctx context.Context, ask func(rollcall.Session, context.Context) (rollcall.NodeState, error)) error {
 	r.each(ctx, r.members, func(ctx context.Context, m *member) {
-		if m.passed && r.back == nil {
+		if m.passed && r.back == nil || m.step == rollcall.StepReverted {
 			return
 		}
 		if m.step == rollcall.StepWaiting {

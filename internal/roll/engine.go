@@ -19,8 +19,9 @@ type Engine struct {
 	Record   rollcall.Record
 	Fleet    rollcall.Fleet
 	Releases rollcall.Releases
-	// Probe tries once what is tried from here: HTTP, TCP, commands on the controller.
-	Probe func(context.Context, rollcall.Probe, rollcall.ReleaseID, map[string]string) error
+	// Probe tries once what is tried from here: HTTP, TCP, commands on the controller. It
+	// gives what is to be told although it passes.
+	Probe func(context.Context, rollcall.Probe, rollcall.ReleaseID, map[string]string) (said string, err error)
 	// Here runs a command on the controller.
 	Here func(context.Context, rollcall.Command, map[string]string) (rollcall.Output, error)
 	// Balancer is what takes nodes out of service in such a way.

@@ -124,7 +124,10 @@ func (r *run) replay(e rollcall.Event, members map[string]*member) error {
 }
 
 func (m *member) replay(s rollcall.NodeStep) {
-	m.step, m.bytes, m.err = s.Step, max(m.bytes, s.Bytes), nil
+	m.step, m.bytes = s.Step, max(m.bytes, s.Bytes)
+	if s.Step != rollcall.StepReverting && s.Step != rollcall.StepReverted { // why it went back counts on
+		m.err = nil
+	}
 	switch s.Step {
 	case rollcall.StepPrepared, rollcall.StepDraining, rollcall.StepSwitching:
 		if !m.met { // the node was asked before these were written

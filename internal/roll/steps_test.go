@@ -118,14 +118,14 @@ func (w *world) roll(tree string, change func(*roll.Engine)) (*rollcall.RollFini
 	var mu sync.Mutex
 	engine := &roll.Engine{
 		Record: w.record, Fleet: fleet.New(w.local), Releases: w.releases, Code: w.env.Code, Repo: w.repo, By: "ada",
-		Probe: func(_ context.Context, p rollcall.Probe, _ rollcall.ReleaseID, _ map[string]string) error {
+		Probe: func(_ context.Context, p rollcall.Probe, _ rollcall.ReleaseID, _ map[string]string) (string, error) {
 			mu.Lock()
 			defer mu.Unlock()
 			if w.fails[p.HTTP] {
 				delete(w.fails, p.HTTP) // what was live before is fine
-				return errors.New("it answers 500")
+				return "", errors.New("it answers 500")
 			}
-			return nil
+			return "", nil
 		},
 		Watch: w.watch,
 	}

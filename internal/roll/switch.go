@@ -312,19 +312,23 @@ func (r *run) until(ctx context.Context, m *member, p rollcall.Probe, release ro
 }
 
 func (r *run) try(ctx context.Context, m *member, p rollcall.Probe, release rollcall.ReleaseID) error {
+	said, err := r.tryOnce(ctx, m, p, release)
+	if err == nil && said != "" {
+		r.say(m.Node.Name + ": " + p.String() + ": " + said)
+	}
+	return err
+}
+
+func (r *run) tryOnce(ctx context.Context, m *member, p rollcall.Probe, release rollcall.ReleaseID) (said string, err error) {
 	command := p.Command()
 	if command == nil || p.Here {
 		return r.Probe(ctx, p, release, r.env(m, release))
 	}
 	out, err := m.session.Run(ctx, "", *command, r.env(m, release))
 	if err != nil {
-		return err
+		return "", err
 	}
-	said, err := p.Judge(out)
-	if err == nil && said != "" {
-		r.say(m.Node.Name + ": " + p.String() + ": " + said)
-	}
-	return err
+	return p.Judge(out)
 }
 
 // soak waits after a batch, and looks whether its nodes still pass.
