@@ -19,11 +19,18 @@ var client = &http.Client{
 	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 }
 
+// answer is what came back, read to its end.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
 // ask sends one request over a connection of its own.
-func ask(ctx context.Context, p rollcall.Probe) (*http.Response, string, error) {
+func ask(ctx context.Context, p rollcall.Probe) (answer, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.HTTP, nil)
 	if err != nil {
-		return nil, "", err
+		return answer{}, err
 	}
 	request.Header.Set("User-Agent", "Rollcall")
 	for _, line := range p.Header {
@@ -34,45 +41,45 @@ func ask(ctx context.Context, p rollcall.Probe) (*http.Response, string, error) 
 		}
 		request.Header.Set(strings.TrimSpace(name), strings.TrimSpace(value))
 	}
-	answer, err := client.Do(request)
+	got, err := client.Do(request)
 	if err != nil {
 		if errors.Is(err, context.DeadlineExceeded) && p.Faster > 0 {
-			return nil, "", fmt.Errorf("it does not answer within %v", p.Faster)
+			return answer{}, fmt.Errorf("it does not answer within %v", p.Faster)
 		}
-		return nil, "", err
+		return answer{}, err
 	}
-	defer answer.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(answer.Body, bodyLimit))
+	defer got.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(got.Body, bodyLimit))
 	if err != nil {
-		return nil, "", fmt.Errorf("read the answer: %w", err)
+		return answer{}, fmt.Errorf("read the answer: %w", err)
 	}
-	return answer, string(body), nil
+	return answer{got.StatusCode, got.Header, string(body)}, nil
 }
 
 func checkHTTP(ctx context.Context, p rollcall.Probe) error {
-	answer, body, err := ask(ctx, p)
+	got, err := ask(ctx, p)
 	if err != nil {
 		return err
 	}
-	if expect := expected(p); answer.StatusCode != expect {
-		return fmt.Errorf("it answers %d and not %d: %s", answer.StatusCode, expect, excerpt(body))
+	if err := got.expected(p); err != nil {
+		return err
 	}
-	if p.Body != "" && !strings.Contains(body, p.Body) {
-		return fmt.Errorf("its answer lacks %q: %s", p.Body, excerpt(body))
+	if p.Body != "" && !strings.Contains(got.body, p.Body) {
+		return fmt.Errorf("its answer lacks %q: %s", p.Body, excerpt(got.body))
 	}
 	if p.Match != "" {
 		pattern, err := regexp.Compile(p.Match)
 		if err != nil {
 			return err
 		}
-		if !pattern.MatchString(body) {
-			return fmt.Errorf("its answer does not match %s: %s", p.Match, excerpt(body))
+		if !pattern.MatchString(got.body) {
+			return fmt.Errorf("its answer does not match %s: %s", p.Match, excerpt(got.body))
 		}
 	}
 	for _, line := range p.Answer {
 		name, part, _ := strings.Cut(line, ":")
 		part = strings.TrimSpace(part)
-		values := answer.Header.Values(name)
+		values := got.header.Values(name)
 		if len(values) == 0 {
 			return fmt.Errorf("its answer has no header %s", name)
 		}
@@ -83,11 +90,16 @@ func checkHTTP(ctx context.Context, p rollcall.Probe) error {
 	return nil
 }
 
-func expected(p rollcall.Probe) int {
-	if p.Expect == 0 {
-		return http.StatusOK
+// expected tells, as an error, that another status came than was wanted.
+func (a answer) expected(p rollcall.Probe) error {
+	want := p.Expect
+	if want == 0 {
+		want = http.StatusOK
 	}
-	return p.Expect
+	if a.status != want {
+		return fmt.Errorf("it answers %d and not %d: %s", a.status, want, excerpt(a.body))
+	}
+	return nil
 }
 
 func excerpt(body string) string {

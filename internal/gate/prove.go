@@ -48,15 +48,15 @@ func prove(ctx context.Context, p rollcall.Probe, release rollcall.ReleaseID) er
 func names(ctx context.Context, p rollcall.Probe, release rollcall.ReleaseID) error {
 	ctx, cancel := context.WithTimeout(ctx, tryLimit)
 	defer cancel()
-	answer, body, err := ask(ctx, p)
+	got, err := ask(ctx, p)
 	if err != nil {
 		return err
 	}
-	if expect := expected(p); answer.StatusCode != expect {
-		return fmt.Errorf("it answers %d and not %d: %s", answer.StatusCode, expect, excerpt(body))
+	if err := got.expected(p); err != nil {
+		return err
 	}
-	if !strings.Contains(body, string(release)) {
-		return fmt.Errorf("a worker does not serve %s yet: it answers %s", release.Short(), excerpt(body))
+	if !strings.Contains(got.body, string(release)) {
+		return fmt.Errorf("a worker does not serve %s yet: it answers %s", release.Short(), excerpt(got.body))
 	}
 	return nil
 }

@@ -11,7 +11,8 @@ import (
 func hookKey(when string, index int) string { return when + "/" + strconv.Itoa(index) }
 
 func (r *run) beforeHooks(ctx context.Context) error { return r.runHooks(ctx, "before", r.plan.Before) }
-func (r *run) afterHooks(ctx context.Context) error  { return r.runHooks(ctx, "after", r.plan.After) }
+
+func (r *run) afterHooks(ctx context.Context) error { return r.runHooks(ctx, "after", r.plan.After) }
 
 // runHooks runs what runs once a roll. One that has come to its end is not run again;
 // one that was cut short is, and can see it by ROLLCALL_AGAIN.
