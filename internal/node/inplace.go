@@ -201,7 +201,10 @@ func (f *folder) standing() (standing, error) {
 
 // pinned are releases that clean must leave.
 func (f *folder) pinned() (map[rollcall.ReleaseID]bool, error) {
-	stays := map[rollcall.ReleaseID]bool{}
+	stays, err := f.allAdopted()
+	if err != nil {
+		return nil, err
+	}
 	a, err := f.applying()
 	if a != nil {
 		stays[a.From], stays[a.To] = true, true

@@ -68,6 +68,7 @@ func (s *Server) receive(f *folder, q *wire.Request) (rollcall.Received, error) 
 	}
 	defer layout.close()
 	layout.distrust = textSet(q.Receive.Distrust)
+	layout.adopted = f.isAdopted(from)
 	if err := layout.give(rights); err != nil {
 		return received, err
 	}
