@@ -263,7 +263,11 @@ func (a *adopter) outer(p, target string) string {
 	}
 	leads := path.Join(path.Dir(p), target) // from the top of what is taken over
 	first, _, _ := strings.Cut(leads, "/")
-	if first != ".." && !(a.whole() && besideFiles(first)) {
+	within := first != ".."
+	if a.whole() && besideFiles(first) {
+		within = false
+	}
+	if within {
 		return ""
 	}
 	if strings.Count(a.old.dir, "/") == 1 {

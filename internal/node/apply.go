@@ -350,8 +350,8 @@ func (a *applier) run() error {
 			return err
 		}
 	}
-	if err := a.newStage(); err != nil {
-		return err
+	if err := a.f.target.root.RemoveAll(stagingName); err != nil {
+		return fmt.Errorf("remove the staging folder: %w", err)
 	}
 	waiting, err := a.stageAll()
 	if err != nil {
@@ -415,22 +415,15 @@ func (a *applier) syncTarget() error {
 }
 
 func (a *applier) newStage() error {
-	root := a.f.target.root
-	if err := root.RemoveAll(stagingName); err != nil {
-		return fmt.Errorf("remove the staging folder: %w", err)
-	}
 	if err := a.before("make the staging folder"); err != nil {
 		return err
 	}
-	if err := root.Mkdir(stagingName, 0o700); err != nil {
+	if err := a.f.target.root.Mkdir(stagingName, 0o700); err != nil {
 		return fmt.Errorf("make the staging folder: %w", err)
 	}
 	fd, err := unix.Openat(int(a.dir.Fd()), stagingName, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("open the staging folder: %w", err)
-	}
-	if a.stage != nil {
-		a.stage.Close()
 	}
 	a.stage = os.NewFile(uintptr(fd), stagingName)
 	return nil
@@ -447,6 +440,11 @@ func (a *applier) stageAll() (waiting []int, err error) {
 			return nil, err
 		} else if right {
 			continue
+		}
+		if a.stage == nil { // only now: where nothing is to be done, nothing need be possible
+			if err := a.newStage(); err != nil {
+				return nil, err
+			}
 		}
 		if err := a.before("stage " + change.Path); err != nil {
 			return nil, err
@@ -722,7 +720,8 @@ func (f *folder) fits(to *rollcall.Manifest, distrust map[string]bool) error {
 			c.edited = append(c.edited, e.Path)
 		}
 	}
-	for _, change := range rollcall.CompareManifests(a.old, to) {
+	changes := rollcall.CompareManifests(a.old, to)
+	for _, change := range changes {
 		if change.Old != nil || distrust[change.Path] {
 			continue
 		}
@@ -731,7 +730,44 @@ func (f *folder) fits(to *rollcall.Manifest, distrust map[string]bool) error {
 			return err
 		}
 	}
-	return c.refusal(f.target.dir)
+	if err := c.refusal(f.target.dir); err != nil {
+		return err
+	}
+	// The folder is made now, for the same reason that it is looked at: who can't write
+	// there is to know it before anything is switched.
+	if a.dir == nil {
+		if err := os.MkdirAll(f.target.dir, 0o755); err != nil {
+			return fmt.Errorf("make the folder: %w", err)
+		}
+		return nil
+	}
+	return a.writable(changes)
+}
+
+// writable finds out whether the folders of what changes can be written into.
+func (a *applier) writable(changes []rollcall.FileChange) error {
+	last := ""
+	for _, change := range changes {
+		dir := path.Dir(change.Path)
+		if dir == last {
+			continue
+		}
+		last = dir
+		fd, err := a.way.enter(dir, false)
+		if err != nil {
+			continue // not there yet
+		}
+		if err := unix.Faccessat(fd, ".", unix.W_OK|unix.X_OK, 0); err != nil {
+			return fmt.Errorf("write into %s: %w", path.Join(a.f.target.dir, dir), err)
+		}
+	}
+	if len(changes) == 0 {
+		return nil
+	}
+	if err := unix.Faccessat(a.way.root, ".", unix.W_OK|unix.X_OK, 0); err != nil {
+		return fmt.Errorf("write into %s: %w", a.f.target.dir, err)
+	}
+	return nil
 }
 
 // stillThere tells whether a file of the live release stands in the target as it was put

@@ -301,13 +301,13 @@ func (a *auditor) entry(e *rollcall.Entry) (*os.File, error) {
 		a.tell(e.Path, rollcall.DriftType)
 		return nil, nil
 	}
-	switch {
-	case e.Type == rollcall.TypeLink:
+	switch e.Type {
+	case rollcall.TypeLink:
 		if target, err := readlinkat(a.way.fd(), name); err != nil || target != e.Target {
 			a.tell(e.Path, rollcall.DriftTarget)
 		}
 		return nil, nil
-	case e.Type == rollcall.TypeFolder: // extras sees its mode
+	case rollcall.TypeFolder: // extras sees its mode
 		return nil, nil
 	}
 	moded := a.anyMode || a.found[e.Path] || a.rights.fit(&s, e)

@@ -329,6 +329,13 @@ func (f *folder) pointOrRemove(to rollcall.ReleaseID) error {
 	return f.syncDir(".")
 }
 
+// sweepTarget removes what a repair that died left there. The caller holds the lock.
+func (f *folder) sweepTarget() {
+	if f.target != nil && f.target.root != nil && !f.unsettled() {
+		f.target.root.RemoveAll(stagingName)
+	}
+}
+
 // roomInTarget refuses a release that would not fit into the target folder.
 func (f *folder) roomInTarget(r *wire.Receive) error {
 	if f.target == nil {

@@ -104,7 +104,9 @@ func TestInPlaceWhatWasEditedIsRefusedAndRepaired(t *testing.T) {
 		os.WriteFile(h.path("goes"), []byte("h"), 0o644), os.WriteFile(h.path("theirs"), nil, 0o644),
 		os.Chmod(h.path("mode"), 0o666), os.Remove(h.path("empty")),
 	)
+	must(t, os.MkdirAll(h.path(".rollcall-applying/x"), 0o755)) // as a repair that died leaves it
 	h.refused(two.DeliverFrom(one), "edited", "removed", "relinked", "to-link", "goes")
+	h.gone(".rollcall-applying")
 	h.drift(rollcall.AuditRequest{}, "changed edited", "missing empty", "changed goes", "mode mode", "target relinked", "missing removed", "type to-link")
 	h.repair(one, rollcall.AuditRequest{})
 	for name, content := range map[string]string{"edited": "1", "removed": "1", "to-link": "1", "goes": "g", "dir/a": "a"} {
@@ -166,4 +168,38 @@ func TestInPlaceModesCommandsAndMany(t *testing.T) {
 	if entries, err := os.ReadDir(h.dir); err != nil || len(entries) != 0 {
 		t.Errorf("taken away, there are %v, %v", entries, err)
 	}
+}
+
+func TestInPlaceWhoCanNotWriteLearnsItAtReceive(t *testing.T) {
+	if os.Geteuid() == 0 {
+		t.Skip("root can write everywhere")
+	}
+	h := newHostInPlace(t)
+	one := fleettest.NewTree(map[string]string{"a": "1", "sub/b": "1"})
+	two := fleettest.NewTree(map[string]string{"a": "1", "sub/b": "2"})
+	h.bring(nil, one, nil)
+	for _, dir := range []string{"sub", "."} {
+		must(t, os.Chmod(h.path(dir), 0o555))
+		if _, err := h.Receive(t.Context(), two.DeliverFrom(one), func(string, int64) {}); rollcall.KindOf(err) != rollcall.KindBroken || !strings.Contains(rollcall.HintOf(err), "give the folder") {
+			t.Errorf("Receive = %v", err)
+		}
+		must(t, os.Chmod(h.path(dir), 0o755))
+	}
+	// And if that comes between the receive and the switch, nothing is left of it.
+	_, err := h.Receive(t.Context(), two.DeliverFrom(one), func(string, int64) {})
+	must(t, err)
+	for _, dir := range []string{"sub", "."} {
+		must(t, os.Chmod(h.path(dir), 0o555))
+		if _, err := h.Switch(t.Context(), one.ID, two.ID, nil); rollcall.KindOf(err) != rollcall.KindBroken || !strings.Contains(err.Error(), "undone") {
+			t.Errorf("Switch = %v", err)
+		}
+		state, err := h.Hello(t.Context())
+		if err != nil || state.Current != one.ID || state.Applying != nil {
+			t.Errorf("%+v, %v", state, err)
+		}
+		must(t, os.Chmod(h.path(dir), 0o755))
+		h.want("sub/b", "1")
+	}
+	h.roll(one, two, nil)
+	h.gone(".rollcall-applying")
 }

@@ -33,6 +33,7 @@ func (s *Server) receive(f *folder, q *wire.Request) (rollcall.Received, error) 
 	if err != nil {
 		return received, err
 	}
+	f.sweepTarget()
 	unlock()
 	s.sweep(f.dir)
 	if err := f.enough(q.Receive); err != nil {
