@@ -288,9 +288,9 @@ func (c *clashes) refusal(dir string) error {
 // and, unless that was asked before, which files it will find.
 func (a *applier) survey(again bool) error {
 	if !again {
-		for name := range a.standing.Found {
+		for name := range a.standing.found {
 			if a.old.Find(name) == nil {
-				delete(a.standing.Found, name)
+				delete(a.standing.found, name)
 			}
 		}
 	}
@@ -311,7 +311,7 @@ func (a *applier) survey(again bool) error {
 			if there && a.seen.Mode&unix.S_IFMT == unix.S_IFDIR {
 				break
 			}
-			a.standing.Made[folder] = true
+			a.standing.made[folder] = true
 		}
 		if change.Old != nil || again {
 			continue
@@ -326,7 +326,7 @@ func (a *applier) survey(again bool) error {
 		if same, err := a.is(change.New); err != nil {
 			return err
 		} else if same {
-			a.standing.Found[change.Path] = a.from
+			a.standing.found[change.Path] = a.from
 		}
 	}
 	return nil
@@ -390,12 +390,12 @@ func (a *applier) run() error {
 func (a *applier) settle() error {
 	// What was found stays written down: killed before the journal ends, this is asked
 	// again, and must not take for ours what it has just left to others.
-	for name := range a.standing.Made {
+	for name := range a.standing.made {
 		if !hasBelow(a.new, name) {
-			delete(a.standing.Made, name)
+			delete(a.standing.made, name)
 		}
 	}
-	if err := a.f.storeJSON(standingFile, a.standing); err != nil {
+	if err := a.f.storeStanding(a.standing); err != nil {
 		return err
 	}
 	if err := a.before("end the journal"); err != nil {
@@ -466,7 +466,7 @@ func (a *applier) right(change *rollcall.FileChange) (bool, error) {
 	if same, err := a.is(change.New); !same || err != nil {
 		return false, err
 	}
-	_, found := a.standing.Found[change.Path]
+	_, found := a.standing.found[change.Path]
 	return !change.New.IsFile() || found && change.Old == nil ||
 		a.seen.Mtim.Sec == change.New.Mtime && a.seen.Mtim.Nsec == 0, nil
 }
@@ -635,7 +635,7 @@ func (a *applier) remove() error {
 		if change.New != nil && change.New.Type != rollcall.TypeFolder {
 			continue // it was replaced
 		}
-		if before, found := a.standing.Found[change.Path]; found && change.New == nil && before == a.to {
+		if before, found := a.standing.found[change.Path]; found && change.New == nil && before == a.to {
 			continue // it stood there before the release that goes
 		}
 		there, _, err := a.find(change.Path)
@@ -652,8 +652,8 @@ func (a *applier) remove() error {
 			return fmt.Errorf("remove %s: %w", change.Path, err)
 		}
 	}
-	made := make([]string, 0, len(a.standing.Made))
-	for name := range a.standing.Made {
+	made := make([]string, 0, len(a.standing.made))
+	for name := range a.standing.made {
 		if !hasBelow(a.new, name) {
 			made = append(made, name)
 		}
