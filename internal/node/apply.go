@@ -33,6 +33,7 @@ type applier struct {
 	dir    *os.File // the target; nil where it does not exist
 	way    ladder   // in it
 	source *os.File // the release that is wanted; nil for none
+	gid    int      // that was asked for when it was received, or -1
 	origin ladder   // in that
 	stage  *os.File
 	read   contentReader
@@ -52,7 +53,28 @@ func (f *folder) newApplier(from, to rollcall.ReleaseID) (*applier, error) {
 		return nil, err
 	}
 	a.origin.root = int(a.source.Fd())
+	if err := a.askedGroup(); err != nil {
+		a.close()
+		return nil, err
+	}
 	return a, nil
+}
+
+// askedGroup finds out from the release whether it was received with a group.
+func (a *applier) askedGroup() error {
+	var s unix.Stat_t
+	if err := unix.Fstat(int(a.source.Fd()), &s); err != nil {
+		return fmt.Errorf("look at the release: %w", err)
+	}
+	usual, err := a.f.rights(rollcall.Permissions{})
+	if err != nil {
+		return err
+	}
+	a.gid = -1
+	if !usual.fitGroup(&s) {
+		a.gid = int(s.Gid)
+	}
+	return nil
 }
 
 // newLooker makes an applier that can look, and do nothing.
@@ -517,37 +539,64 @@ func (a *applier) copyTo(in *os.File, folder int, name string, e *rollcall.Entry
 }
 
 func giveLike(fd int, like *unix.Stat_t, e *rollcall.Entry) error {
-	var s unix.Stat_t
-	if err := unix.Fstat(fd, &s); err != nil {
-		return err
-	}
-	if s.Gid != like.Gid {
-		if err := unix.Fchown(fd, -1, int(like.Gid)); err != nil {
-			return fmt.Errorf("give it to the group: %w", err)
-		}
-	}
 	if err := unix.Fchmod(fd, like.Mode&0o777); err != nil {
 		return fmt.Errorf("set its mode: %w", err)
-	}
-	if e == nil {
-		return nil
 	}
 	mtime := unix.NsecToTimespec(time.Unix(e.Mtime, 0).UnixNano())
 	return unix.UtimesNanoAt(fd, "", []unix.Timespec{mtime, mtime}, unix.AT_EMPTY_PATH)
 }
 
-// madeFolder gives a new folder the mode and group that the release's folders have.
+// group gives a staged file the group that was asked for, and otherwise the one that it
+// would have, had it been made in its folder.
+func (a *applier) group(i, folder int) error {
+	var file, in unix.Stat_t
+	if err := unix.Fstatat(int(a.stage.Fd()), strconv.Itoa(i), &file, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return err
+	}
+	if err := unix.Fstat(folder, &in); err != nil {
+		return err
+	}
+	gid := a.gid
+	if gid < 0 {
+		gid = os.Getegid()
+		if in.Mode&unix.S_ISGID != 0 {
+			gid = int(in.Gid)
+		}
+	}
+	if int(file.Gid) == gid {
+		return nil
+	}
+	err := unix.Fchownat(int(a.stage.Fd()), strconv.Itoa(i), -1, gid, unix.AT_SYMLINK_NOFOLLOW)
+	if err != nil && (a.gid >= 0 || !errors.Is(err, fs.ErrPermission)) {
+		return fmt.Errorf("give it to the group: %w", err)
+	}
+	return nil
+}
+
+// madeFolder gives a new folder the mode and group that the release's folders have. That
+// the folder above hands its group down stays.
 func (a *applier) madeFolder(above int, name string) error {
 	fd, err := unix.Openat(above, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(fd)
-	var s unix.Stat_t
-	if err := unix.Fstat(int(a.source.Fd()), &s); err != nil {
+	var like, made unix.Stat_t
+	if err := unix.Fstat(int(a.source.Fd()), &like); err != nil {
 		return err
 	}
-	return giveLike(fd, &s, nil)
+	if err := unix.Fstat(fd, &made); err != nil {
+		return err
+	}
+	if a.gid >= 0 && int(made.Gid) != a.gid {
+		if err := unix.Fchown(fd, -1, a.gid); err != nil {
+			return fmt.Errorf("give it to the group: %w", err)
+		}
+	}
+	if err := unix.Fchmod(fd, like.Mode&0o777|made.Mode&unix.S_ISGID); err != nil {
+		return fmt.Errorf("set its mode: %w", err)
+	}
+	return nil
 }
 
 // errNoPlace means that something of the old release still stands in the place.
@@ -572,6 +621,11 @@ func (a *applier) place(i int) error {
 	}
 	if e.Type == rollcall.TypeFolder {
 		return nil
+	}
+	if e.IsFile() {
+		if err := a.group(i, fd); err != nil {
+			return fmt.Errorf("put %s in place: %w", e.Path, err)
+		}
 	}
 	err = unix.Renameat(int(a.stage.Fd()), strconv.Itoa(i), fd, path.Base(e.Path))
 	if errors.Is(err, unix.EXDEV) {
@@ -602,7 +656,11 @@ func (a *applier) placeAcross(i, folder int, e *rollcall.Entry) error {
 			return err
 		}
 		defer in.Close()
-		if err = a.copyTo(in, folder, name, e); err == nil {
+		err = a.copyTo(in, folder, name, e)
+		if err == nil && a.gid >= 0 {
+			err = unix.Fchownat(folder, name, -1, a.gid, unix.AT_SYMLINK_NOFOLLOW)
+		}
+		if err == nil {
 			err = syncFile(folder, name)
 		}
 	}
@@ -611,8 +669,18 @@ func (a *applier) placeAcross(i, folder int, e *rollcall.Entry) error {
 	}
 	if err != nil {
 		_ = unix.Unlinkat(folder, name, 0)
+		return err
 	}
-	return err
+	return syncFolder(folder) // the sync at the end is of the target's own file system
+}
+
+func syncFolder(folder int) error {
+	fd, err := unix.Openat(folder, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	return unix.Fsync(fd)
 }
 
 func syncFile(folder int, name string) error {

@@ -386,6 +386,7 @@ func (f *folder) roomInTarget(r *wire.Receive) error {
 // inPlace makes an audit one of the target folder.
 func (a *auditor) inPlace(f *folder) error {
 	a.mixed, a.known = true, nil
+	a.rights.usual = nil // its folders say which group files have
 	if f.unsettled() {
 		return rollcall.Errorf(rollcall.KindConflict, "a switch was interrupted in %s", f.target.dir).
 			WithHint("finish it with rollcall resume, or undo it with rollcall abort")

@@ -203,3 +203,22 @@ func TestInPlaceWhoCanNotWriteLearnsItAtReceive(t *testing.T) {
 	h.roll(one, two, nil)
 	h.gone(".rollcall-applying")
 }
+
+func TestInPlaceGroups(t *testing.T) {
+	group, gid := someGroup(t)
+	h := newHostInPlace(t)
+	must(t, os.Mkdir(h.path("theirs"), 0o755), os.Chown(h.path("theirs"), -1, int(gid)), os.Chmod(h.path("theirs"), 0o755|os.ModeSetgid))
+	one := fleettest.NewTree(map[string]string{"a": "1", "theirs/a": "1", "theirs/new/b": "1", "new/b": "1"})
+	two := fleettest.NewTree(map[string]string{"a": "2", "theirs/a": "2", "theirs/new/b": "2", "new/b": "2", "more/c": "2"})
+	h.bring(nil, one, nil)
+	h.drift(rollcall.AuditRequest{})
+	h.stands(int64(gid), map[string]uint32{"theirs": 0o2755, "theirs/a": 0o644, "theirs/new": 0o2755, "theirs/new/b": 0o644})
+	h.stands(int64(os.Getegid()), map[string]uint32{"a": 0o644, "new": 0o755, "new/b": 0o644})
+	d := two.DeliverFrom(one)
+	d.Permissions = rollcall.Permissions{Mode: 0o640, Group: group}
+	_, err := h.Receive(t.Context(), d, func(string, int64) {})
+	must(t, err)
+	h.roll(one, two, nil)
+	h.drift(rollcall.AuditRequest{Permissions: d.Permissions})
+	h.stands(int64(gid), map[string]uint32{"a": 0o640, "theirs/a": 0o640, "new/b": 0o640, "more": 0o750, "more/c": 0o640})
+}
