@@ -119,5 +119,10 @@ type Session interface {
 	Clean(ctx context.Context, keep int, always []ReleaseID) error
 	// Adopt makes the node follow the record of the claimed token.
 	Adopt(ctx context.Context) error
+	// TakeOver makes a release of what lives in a folder that is not Rollcall's, makes it
+	// live, and never lets it be cleaned: what `current` pointed to, or a copy of a folder
+	// without it. What stood there stays. Empty: there was nothing to take over. Asked
+	// again, it comes to the same end.
+	TakeOver(ctx context.Context) (ReleaseID, error)
 	Close() error
 }

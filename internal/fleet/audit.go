@@ -9,9 +9,9 @@ import (
 	"github.com/rollcall-dev/rollcall/internal/wire"
 )
 
-// Audit compares the live release with its manifest. How long that takes is the disk's
-// affair; that the node goes on is told by its progress.
-func (s *session) Audit(ctx context.Context, request rollcall.AuditRequest, progress func(done, total int64)) (rollcall.Audit, error) {
+// askPatiently sends a request that takes as long as the node's disk wants. That the node
+// goes on is told by its progress.
+func (s *session) askPatiently(ctx context.Context, q wire.Request, progress func(done, total int64)) (*wire.Reply, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer s.closeWhen(ctx)()
@@ -22,38 +22,54 @@ func (s *session) Audit(ctx context.Context, request rollcall.AuditRequest, prog
 		})
 	})
 	defer silent.Stop()
-	q := s.request(wire.VerbAudit)
-	q.Audit = &wire.Audit{Link: request.Link, Permissions: request.Permissions}
 	if err := s.wire.Send(wire.KindRequest, q); err != nil {
-		return rollcall.Audit{}, s.lost(ctx, err)
+		return nil, s.lost(ctx, err)
 	}
 	for {
 		kind, body, err := s.wire.Next()
 		if err != nil {
-			return rollcall.Audit{}, s.lost(ctx, err)
+			return nil, s.lost(ctx, err)
 		}
 		silent.Reset(replyLimit)
-		if kind == wire.KindDone {
-			done, err := wire.ParseDone(body)
-			if err != nil {
-				return rollcall.Audit{}, s.misspoke("talk to rollcall-node", err)
-			}
-			progress(done.Done, done.Total)
-			continue
+		if kind != wire.KindDone {
+			return s.reply(kind, body)
 		}
-		reply, err := s.reply(kind, body)
+		done, err := wire.ParseDone(body)
 		if err != nil {
-			return rollcall.Audit{}, err
+			return nil, s.misspoke("talk to rollcall-node", err)
 		}
-		if reply.Audited == nil {
-			return rollcall.Audit{}, s.misspoke("read its audit", errors.New("an audit without a result"))
-		}
-		audit := reply.Audited.Audit()
-		if audit.Release != "" && !audit.Release.Valid() {
-			return rollcall.Audit{}, s.misspoke("read its audit", errors.New("what it names is no release"))
-		}
-		return audit, nil
+		progress(done.Done, done.Total)
 	}
+}
+
+// Audit compares the live release with its manifest.
+func (s *session) Audit(ctx context.Context, request rollcall.AuditRequest, progress func(done, total int64)) (rollcall.Audit, error) {
+	q := s.request(wire.VerbAudit)
+	q.Audit = &wire.Audit{Link: request.Link, Permissions: request.Permissions}
+	reply, err := s.askPatiently(ctx, q, progress)
+	if err != nil {
+		return rollcall.Audit{}, err
+	}
+	if reply.Audited == nil {
+		return rollcall.Audit{}, s.misspoke("read its audit", errors.New("an audit without a result"))
+	}
+	audit := reply.Audited.Audit()
+	if audit.Release != "" && !audit.Release.Valid() {
+		return rollcall.Audit{}, s.misspoke("read its audit", errors.New("what it names is no release"))
+	}
+	return audit, nil
+}
+
+// TakeOver makes a release of what is not Rollcall's yet.
+func (s *session) TakeOver(ctx context.Context) (rollcall.ReleaseID, error) {
+	reply, err := s.askPatiently(ctx, s.request(wire.VerbTakeOver), func(int64, int64) {})
+	if err != nil {
+		return "", err
+	}
+	if reply.Release != "" && !reply.Release.Valid() {
+		return "", s.misspoke("read what it took over", errors.New("what it names is no release"))
+	}
+	return reply.Release, nil
 }
 
 // misspoke is the error for a node that said what makes no sense.

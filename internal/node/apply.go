@@ -33,6 +33,7 @@ type applier struct {
 	dir    *os.File // the target; nil where it does not exist
 	way    ladder   // in it
 	source *os.File // the release that is wanted; nil for none
+	gid    int      // that was asked for when it was received, or -1
 	origin ladder   // in that
 	stage  *os.File
 	read   contentReader
@@ -52,7 +53,28 @@ func (f *folder) newApplier(from, to rollcall.ReleaseID) (*applier, error) {
 		return nil, err
 	}
 	a.origin.root = int(a.source.Fd())
+	if err := a.askedGroup(); err != nil {
+		a.close()
+		return nil, err
+	}
 	return a, nil
+}
+
+// askedGroup finds out from the release whether it was received with a group.
+func (a *applier) askedGroup() error {
+	var s unix.Stat_t
+	if err := unix.Fstat(int(a.source.Fd()), &s); err != nil {
+		return fmt.Errorf("look at the release: %w", err)
+	}
+	usual, err := a.f.rights(rollcall.Permissions{})
+	if err != nil {
+		return err
+	}
+	a.gid = -1
+	if !usual.fitGroup(&s) {
+		a.gid = int(s.Gid)
+	}
+	return nil
 }
 
 // newLooker makes an applier that can look, and do nothing.
@@ -288,9 +310,9 @@ func (c *clashes) refusal(dir string) error {
 // and, unless that was asked before, which files it will find.
 func (a *applier) survey(again bool) error {
 	if !again {
-		for name := range a.standing.Found {
+		for name := range a.standing.found {
 			if a.old.Find(name) == nil {
-				delete(a.standing.Found, name)
+				delete(a.standing.found, name)
 			}
 		}
 	}
@@ -311,7 +333,7 @@ func (a *applier) survey(again bool) error {
 			if there && a.seen.Mode&unix.S_IFMT == unix.S_IFDIR {
 				break
 			}
-			a.standing.Made[folder] = true
+			a.standing.made[folder] = true
 		}
 		if change.Old != nil || again {
 			continue
@@ -326,7 +348,7 @@ func (a *applier) survey(again bool) error {
 		if same, err := a.is(change.New); err != nil {
 			return err
 		} else if same {
-			a.standing.Found[change.Path] = a.from
+			a.standing.found[change.Path] = a.from
 		}
 	}
 	return nil
@@ -350,8 +372,8 @@ func (a *applier) run() error {
 			return err
 		}
 	}
-	if err := a.newStage(); err != nil {
-		return err
+	if err := a.f.target.root.RemoveAll(stagingName); err != nil {
+		return fmt.Errorf("remove the staging folder: %w", err)
 	}
 	waiting, err := a.stageAll()
 	if err != nil {
@@ -390,12 +412,12 @@ func (a *applier) run() error {
 func (a *applier) settle() error {
 	// What was found stays written down: killed before the journal ends, this is asked
 	// again, and must not take for ours what it has just left to others.
-	for name := range a.standing.Made {
+	for name := range a.standing.made {
 		if !hasBelow(a.new, name) {
-			delete(a.standing.Made, name)
+			delete(a.standing.made, name)
 		}
 	}
-	if err := a.f.storeJSON(standingFile, a.standing); err != nil {
+	if err := a.f.storeStanding(a.standing); err != nil {
 		return err
 	}
 	if err := a.before("end the journal"); err != nil {
@@ -415,22 +437,15 @@ func (a *applier) syncTarget() error {
 }
 
 func (a *applier) newStage() error {
-	root := a.f.target.root
-	if err := root.RemoveAll(stagingName); err != nil {
-		return fmt.Errorf("remove the staging folder: %w", err)
-	}
 	if err := a.before("make the staging folder"); err != nil {
 		return err
 	}
-	if err := root.Mkdir(stagingName, 0o700); err != nil {
+	if err := a.f.target.root.Mkdir(stagingName, 0o700); err != nil {
 		return fmt.Errorf("make the staging folder: %w", err)
 	}
 	fd, err := unix.Openat(int(a.dir.Fd()), stagingName, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("open the staging folder: %w", err)
-	}
-	if a.stage != nil {
-		a.stage.Close()
 	}
 	a.stage = os.NewFile(uintptr(fd), stagingName)
 	return nil
@@ -447,6 +462,11 @@ func (a *applier) stageAll() (waiting []int, err error) {
 			return nil, err
 		} else if right {
 			continue
+		}
+		if a.stage == nil { // only now: where nothing is to be done, nothing need be possible
+			if err := a.newStage(); err != nil {
+				return nil, err
+			}
 		}
 		if err := a.before("stage " + change.Path); err != nil {
 			return nil, err
@@ -468,7 +488,7 @@ func (a *applier) right(change *rollcall.FileChange) (bool, error) {
 	if same, err := a.is(change.New); !same || err != nil {
 		return false, err
 	}
-	_, found := a.standing.Found[change.Path]
+	_, found := a.standing.found[change.Path]
 	return !change.New.IsFile() || found && change.Old == nil ||
 		a.seen.Mtim.Sec == change.New.Mtime && a.seen.Mtim.Nsec == 0, nil
 }
@@ -519,37 +539,64 @@ func (a *applier) copyTo(in *os.File, folder int, name string, e *rollcall.Entry
 }
 
 func giveLike(fd int, like *unix.Stat_t, e *rollcall.Entry) error {
-	var s unix.Stat_t
-	if err := unix.Fstat(fd, &s); err != nil {
-		return err
-	}
-	if s.Gid != like.Gid {
-		if err := unix.Fchown(fd, -1, int(like.Gid)); err != nil {
-			return fmt.Errorf("give it to the group: %w", err)
-		}
-	}
 	if err := unix.Fchmod(fd, like.Mode&0o777); err != nil {
 		return fmt.Errorf("set its mode: %w", err)
-	}
-	if e == nil {
-		return nil
 	}
 	mtime := unix.NsecToTimespec(time.Unix(e.Mtime, 0).UnixNano())
 	return unix.UtimesNanoAt(fd, "", []unix.Timespec{mtime, mtime}, unix.AT_EMPTY_PATH)
 }
 
-// madeFolder gives a new folder the mode and group that the release's folders have.
+// group gives a staged file the group that was asked for, and otherwise the one that it
+// would have, had it been made in its folder.
+func (a *applier) group(i, folder int) error {
+	var file, in unix.Stat_t
+	if err := unix.Fstatat(int(a.stage.Fd()), strconv.Itoa(i), &file, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return err
+	}
+	if err := unix.Fstat(folder, &in); err != nil {
+		return err
+	}
+	gid := a.gid
+	if gid < 0 {
+		gid = os.Getegid()
+		if in.Mode&unix.S_ISGID != 0 {
+			gid = int(in.Gid)
+		}
+	}
+	if int(file.Gid) == gid {
+		return nil
+	}
+	err := unix.Fchownat(int(a.stage.Fd()), strconv.Itoa(i), -1, gid, unix.AT_SYMLINK_NOFOLLOW)
+	if err != nil && (a.gid >= 0 || !errors.Is(err, fs.ErrPermission)) {
+		return fmt.Errorf("give it to the group: %w", err)
+	}
+	return nil
+}
+
+// madeFolder gives a new folder the mode and group that the release's folders have. That
+// the folder above hands its group down stays.
 func (a *applier) madeFolder(above int, name string) error {
 	fd, err := unix.Openat(above, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(fd)
-	var s unix.Stat_t
-	if err := unix.Fstat(int(a.source.Fd()), &s); err != nil {
+	var like, made unix.Stat_t
+	if err := unix.Fstat(int(a.source.Fd()), &like); err != nil {
 		return err
 	}
-	return giveLike(fd, &s, nil)
+	if err := unix.Fstat(fd, &made); err != nil {
+		return err
+	}
+	if a.gid >= 0 && int(made.Gid) != a.gid {
+		if err := unix.Fchown(fd, -1, a.gid); err != nil {
+			return fmt.Errorf("give it to the group: %w", err)
+		}
+	}
+	if err := unix.Fchmod(fd, like.Mode&0o777|made.Mode&unix.S_ISGID); err != nil {
+		return fmt.Errorf("set its mode: %w", err)
+	}
+	return nil
 }
 
 // errNoPlace means that something of the old release still stands in the place.
@@ -574,6 +621,11 @@ func (a *applier) place(i int) error {
 	}
 	if e.Type == rollcall.TypeFolder {
 		return nil
+	}
+	if e.IsFile() {
+		if err := a.group(i, fd); err != nil {
+			return fmt.Errorf("put %s in place: %w", e.Path, err)
+		}
 	}
 	err = unix.Renameat(int(a.stage.Fd()), strconv.Itoa(i), fd, path.Base(e.Path))
 	if errors.Is(err, unix.EXDEV) {
@@ -604,7 +656,11 @@ func (a *applier) placeAcross(i, folder int, e *rollcall.Entry) error {
 			return err
 		}
 		defer in.Close()
-		if err = a.copyTo(in, folder, name, e); err == nil {
+		err = a.copyTo(in, folder, name, e)
+		if err == nil && a.gid >= 0 {
+			err = unix.Fchownat(folder, name, -1, a.gid, unix.AT_SYMLINK_NOFOLLOW)
+		}
+		if err == nil {
 			err = syncFile(folder, name)
 		}
 	}
@@ -613,8 +669,18 @@ func (a *applier) placeAcross(i, folder int, e *rollcall.Entry) error {
 	}
 	if err != nil {
 		_ = unix.Unlinkat(folder, name, 0)
+		return err
 	}
-	return err
+	return syncFolder(folder) // the sync at the end is of the target's own file system
+}
+
+func syncFolder(folder int) error {
+	fd, err := unix.Openat(folder, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	return unix.Fsync(fd)
 }
 
 func syncFile(folder int, name string) error {
@@ -637,7 +703,7 @@ func (a *applier) remove() error {
 		if change.New != nil && change.New.Type != rollcall.TypeFolder {
 			continue // it was replaced
 		}
-		if before, found := a.standing.Found[change.Path]; found && change.New == nil && before == a.to {
+		if before, found := a.standing.found[change.Path]; found && change.New == nil && before == a.to {
 			continue // it stood there before the release that goes
 		}
 		there, _, err := a.find(change.Path)
@@ -654,8 +720,8 @@ func (a *applier) remove() error {
 			return fmt.Errorf("remove %s: %w", change.Path, err)
 		}
 	}
-	made := make([]string, 0, len(a.standing.Made))
-	for name := range a.standing.Made {
+	made := make([]string, 0, len(a.standing.made))
+	for name := range a.standing.made {
 		if !hasBelow(a.new, name) {
 			made = append(made, name)
 		}
@@ -722,7 +788,8 @@ func (f *folder) fits(to *rollcall.Manifest, distrust map[string]bool) error {
 			c.edited = append(c.edited, e.Path)
 		}
 	}
-	for _, change := range rollcall.CompareManifests(a.old, to) {
+	changes := rollcall.CompareManifests(a.old, to)
+	for _, change := range changes {
 		if change.Old != nil || distrust[change.Path] {
 			continue
 		}
@@ -731,7 +798,44 @@ func (f *folder) fits(to *rollcall.Manifest, distrust map[string]bool) error {
 			return err
 		}
 	}
-	return c.refusal(f.target.dir)
+	if err := c.refusal(f.target.dir); err != nil {
+		return err
+	}
+	// The folder is made now, for the same reason that it is looked at: who can't write
+	// there is to know it before anything is switched.
+	if a.dir == nil {
+		if err := os.MkdirAll(f.target.dir, 0o755); err != nil {
+			return fmt.Errorf("make the folder: %w", err)
+		}
+		return nil
+	}
+	return a.writable(changes)
+}
+
+// writable finds out whether the folders of what changes can be written into.
+func (a *applier) writable(changes []rollcall.FileChange) error {
+	last := ""
+	for _, change := range changes {
+		dir := path.Dir(change.Path)
+		if dir == last {
+			continue
+		}
+		last = dir
+		fd, err := a.way.enter(dir, false)
+		if err != nil {
+			continue // not there yet
+		}
+		if err := unix.Faccessat(fd, ".", unix.W_OK|unix.X_OK, 0); err != nil {
+			return fmt.Errorf("write into %s: %w", path.Join(a.f.target.dir, dir), err)
+		}
+	}
+	if len(changes) == 0 {
+		return nil
+	}
+	if err := unix.Faccessat(a.way.root, ".", unix.W_OK|unix.X_OK, 0); err != nil {
+		return fmt.Errorf("write into %s: %w", a.f.target.dir, err)
+	}
+	return nil
 }
 
 // stillThere tells whether a file of the live release stands in the target as it was put

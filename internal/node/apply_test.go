@@ -162,16 +162,16 @@ var (
 	twoInPlace = map[string]string{
 		"same": "s", "changed": "22", "mode*": "m", "link": "-> changed", "conf.d/a.conf": "aa", "conf.d/c.conf": "c", "new/deep/y": "y",
 		"file-to-folder/a": "a", "file-to-folder/sub/b": "b", "folder-to-file": "f", "file-to-link": "-> same", "link-to-file": "f",
-		"empty-to-file": "f", "file-to-empty/": "", "found": "found\n", "foreign/new": "n", "conf.d/found": "f",
+		"empty-to-file": "f", "file-to-empty/": "", "found": "found\n", "fo\xfcnd": "f", "m\xe4de/x": "x", "foreign/new": "n", "conf.d/found": "f",
 	}
-	foreign = []string{"foreign/theirs", "mine", "found", "conf.d/found", "mixed/theirs"}
+	foreign = []string{"foreign/theirs", "mine", "found", "fo\xfcnd", "conf.d/found", "mixed/theirs"}
 )
 
 // stand makes a target in which the first release is live among others' files.
 func stand(t *testing.T) (p *place, one, two rollcall.ReleaseID) {
 	p = newPlace(t)
 	p.must(os.MkdirAll(p.at("foreign"), 0o750), os.MkdirAll(p.at("theirs-alone"), 0o700), os.Symlink("/etc/passwd", p.at("theirs-link")))
-	for name, content := range map[string]string{"foreign/theirs": "t", "mine": "m", "found": "found\n"} {
+	for name, content := range map[string]string{"foreign/theirs": "t", "mine": "m", "found": "found\n", "fo\xfcnd": "f"} {
 		p.must(os.WriteFile(p.at(name), []byte(content), 0o600))
 	}
 	one, two = p.holds(oneInPlace), p.holds(twoInPlace)
@@ -276,6 +276,11 @@ func TestInPlaceKilledAnywhereIsFinishedOrUndone(t *testing.T) {
 		case 3: // another is asked for
 			live, err := p.live()
 			p.must(err)
+			if live == two { // all was done but saying so: what was found is ours until we are gone
+				p.roll(two, one)
+				check("back", n, first, one)
+				break
+			}
 			three = p.holds(map[string]string{"same": "s", "changed": "3"})
 			p.roll(live, three)
 			check("another", n, third, three)

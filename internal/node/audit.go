@@ -39,7 +39,7 @@ func (s *Server) audit(ctx context.Context, f *folder, q *wire.Request) (rollcal
 		return rollcall.Audit{}, err
 	}
 	defer a.close()
-	if err := s.watch(ctx, a); err != nil {
+	if err := s.watch(ctx, &a.bytes, a.total, a.run); err != nil {
 		return rollcall.Audit{}, err
 	}
 	if now, err := f.live(); err != nil || now != live || f.unsettled() {
@@ -50,13 +50,13 @@ func (s *Server) audit(ctx context.Context, f *folder, q *wire.Request) (rollcal
 	return rollcall.Audit{Release: live, Files: int(a.files.Load()), Bytes: a.bytes.Load(), Drift: a.drift, More: a.more}, nil
 }
 
-// watch runs an audit and tells how far it is.
-func (s *Server) watch(ctx context.Context, a *auditor) error {
+// watch runs what takes long and tells how far it is.
+func (s *Server) watch(ctx context.Context, done *atomic.Int64, total int64, run func(context.Context) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	ended := make(chan error, 1)
 	var wait sync.WaitGroup
-	wait.Go(func() { ended <- a.run(ctx) })
+	wait.Go(func() { ended <- run(ctx) })
 	defer wait.Wait()
 	tick := time.NewTicker(500 * time.Millisecond)
 	defer tick.Stop()
@@ -66,9 +66,9 @@ func (s *Server) watch(ctx context.Context, a *auditor) error {
 			if err != nil {
 				return err
 			}
-			return s.conn.Send(wire.KindDone, wire.Done{Done: a.total, Total: a.total})
+			return s.conn.Send(wire.KindDone, wire.Done{Done: total, Total: total})
 		case <-tick.C:
-			if err := s.conn.Send(wire.KindDone, wire.Done{Done: min(a.bytes.Load(), a.total), Total: a.total}); err != nil {
+			if err := s.conn.Send(wire.KindDone, wire.Done{Done: done.Load(), Total: total}); err != nil {
 				cancel() // nobody listens any more
 				return err
 			}
@@ -125,6 +125,9 @@ func (f *folder) newAuditor(live rollcall.ReleaseID, request *wire.Audit) (*audi
 	for _, share := range request.Link {
 		name := path.Clean(share)
 		a.known[name] = shareTarget(name)
+	}
+	if err := a.adopted(f, live); err != nil {
+		return nil, err
 	}
 	if f.target != nil {
 		err = a.inPlace(f)
@@ -298,13 +301,13 @@ func (a *auditor) entry(e *rollcall.Entry) (*os.File, error) {
 		a.tell(e.Path, rollcall.DriftType)
 		return nil, nil
 	}
-	switch {
-	case e.Type == rollcall.TypeLink:
+	switch e.Type {
+	case rollcall.TypeLink:
 		if target, err := readlinkat(a.way.fd(), name); err != nil || target != e.Target {
 			a.tell(e.Path, rollcall.DriftTarget)
 		}
 		return nil, nil
-	case e.Type == rollcall.TypeFolder: // extras sees its mode
+	case rollcall.TypeFolder: // extras sees its mode
 		return nil, nil
 	}
 	moded := a.anyMode || a.found[e.Path] || a.rights.fit(&s, e)

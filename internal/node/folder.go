@@ -89,8 +89,13 @@ func (f *folder) make() error {
 	}
 	if foreign != "" {
 		return rollcall.Errorf(rollcall.KindRefused, "%s holds something else: %s", f.dir, foreign).
-			WithHint("roll into a folder that is empty or does not exist yet, or move away what is there")
+			WithHint("take it over with rollcall adopt ENVIRONMENT, or roll into a folder that is empty or does not exist yet")
 	}
+	return f.makeOwn()
+}
+
+// makeOwn makes what Rollcall keeps in the folder.
+func (f *folder) makeOwn() error {
 	for _, dir := range []string{private, manifests, kept, incoming, trash} {
 		if err := f.root.MkdirAll(dir, 0o700); err != nil {
 			return fmt.Errorf("make %s: %w", f.path(dir), err)
@@ -117,6 +122,9 @@ func (f *folder) foreign() (string, error) {
 		}
 	}
 	if _, err := f.root.Lstat(private); err == nil {
+		if _, err := f.root.Lstat(takingOver); err == nil {
+			return "what is being taken over", nil
+		}
 		return "", nil // other files beside ours are the operator's business
 	}
 	dir, err := f.root.Open(".")

@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/google/renameio/v2"
 	"github.com/zeebo/blake3"
@@ -169,15 +171,27 @@ func (f *folder) storeJSON(name string, v any) error {
 
 // standing is what the target folder has to do with us besides the manifest.
 type standing struct {
-	// Found are files that stood there, equal to those of a release, when it came. The
+	// found are files that stood there, equal to those of a release, when it came. The
 	// release that was live before it leaves them there when it comes back.
-	Found map[string]rollcall.ReleaseID `json:"found,omitempty"`
-	// Made are folders that were not there. They go when they become empty.
-	Made map[string]bool `json:"made,omitempty"`
+	found map[string]rollcall.ReleaseID
+	// made are folders that were not there. They go when they become empty.
+	made map[string]bool
+}
+
+// storedStanding is its form on disk, version 1. Paths are bytes: those of a release
+// need not be text.
+type storedStanding struct {
+	Found []storedFound `json:"found,omitempty"`
+	Made  [][]byte      `json:"made,omitempty"`
+}
+
+type storedFound struct {
+	Path   []byte             `json:"path"`
+	Before rollcall.ReleaseID `json:"before,omitempty"`
 }
 
 func (f *folder) standing() (standing, error) {
-	s := standing{Found: map[string]rollcall.ReleaseID{}, Made: map[string]bool{}}
+	s := standing{found: map[string]rollcall.ReleaseID{}, made: map[string]bool{}}
 	if f.root == nil {
 		return s, nil
 	}
@@ -185,23 +199,42 @@ func (f *folder) standing() (standing, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return s, nil
 	}
+	var stored storedStanding
 	if err == nil {
-		err = json.Unmarshal(b, &s)
+		err = json.Unmarshal(b, &stored)
 	}
 	if err != nil {
 		return s, fmt.Errorf("read what stood there: %w", err)
 	}
-	for name := range s.Made {
-		if err := rollcall.CheckPath(name); err != nil {
+	for _, one := range stored.Found {
+		s.found[string(one.Path)] = one.Before
+	}
+	for _, name := range stored.Made {
+		if err := rollcall.CheckPath(string(name)); err != nil {
 			return s, err
 		}
+		s.made[string(name)] = true
 	}
 	return s, nil
 }
 
+func (f *folder) storeStanding(s standing) error {
+	var stored storedStanding
+	for _, name := range slices.Sorted(maps.Keys(s.found)) {
+		stored.Found = append(stored.Found, storedFound{Path: []byte(name), Before: s.found[name]})
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.made)) {
+		stored.Made = append(stored.Made, []byte(name))
+	}
+	return f.storeJSON(standingFile, stored)
+}
+
 // pinned are releases that clean must leave.
 func (f *folder) pinned() (map[rollcall.ReleaseID]bool, error) {
-	stays := map[rollcall.ReleaseID]bool{}
+	stays, err := f.allAdopted()
+	if err != nil {
+		return nil, err
+	}
 	a, err := f.applying()
 	if a != nil {
 		stays[a.From], stays[a.To] = true, true
@@ -260,7 +293,7 @@ func (f *folder) bring(live, from, to rollcall.ReleaseID, again bool) error {
 	if err := a.survey(again); err != nil {
 		return err
 	}
-	if err := f.storeJSON(standingFile, a.standing); err != nil {
+	if err := f.storeStanding(a.standing); err != nil {
 		return err
 	}
 	if err := f.beginApplying(rollcall.Applying{From: from, To: to}); err != nil {
@@ -326,6 +359,13 @@ func (f *folder) pointOrRemove(to rollcall.ReleaseID) error {
 	return f.syncDir(".")
 }
 
+// sweepTarget removes what a repair that died left there. The caller holds the lock.
+func (f *folder) sweepTarget() {
+	if f.target != nil && f.target.root != nil && !f.unsettled() {
+		f.target.root.RemoveAll(stagingName)
+	}
+}
+
 // roomInTarget refuses a release that would not fit into the target folder.
 func (f *folder) roomInTarget(r *wire.Receive) error {
 	if f.target == nil {
@@ -346,6 +386,7 @@ func (f *folder) roomInTarget(r *wire.Receive) error {
 // inPlace makes an audit one of the target folder.
 func (a *auditor) inPlace(f *folder) error {
 	a.mixed, a.known = true, nil
+	a.rights.usual = nil // its folders say which group files have
 	if f.unsettled() {
 		return rollcall.Errorf(rollcall.KindConflict, "a switch was interrupted in %s", f.target.dir).
 			WithHint("finish it with rollcall resume, or undo it with rollcall abort")
@@ -354,8 +395,8 @@ func (a *auditor) inPlace(f *folder) error {
 	if err != nil {
 		return err
 	}
-	a.found = make(map[string]bool, len(s.Found))
-	for name := range s.Found {
+	a.found = make(map[string]bool, len(s.found))
+	for name := range s.found {
 		a.found[name] = true
 	}
 	if f.target.root == nil {

@@ -104,7 +104,9 @@ func TestInPlaceWhatWasEditedIsRefusedAndRepaired(t *testing.T) {
 		os.WriteFile(h.path("goes"), []byte("h"), 0o644), os.WriteFile(h.path("theirs"), nil, 0o644),
 		os.Chmod(h.path("mode"), 0o666), os.Remove(h.path("empty")),
 	)
+	must(t, os.MkdirAll(h.path(".rollcall-applying/x"), 0o755)) // as a repair that died leaves it
 	h.refused(two.DeliverFrom(one), "edited", "removed", "relinked", "to-link", "goes")
+	h.gone(".rollcall-applying")
 	h.drift(rollcall.AuditRequest{}, "changed edited", "missing empty", "changed goes", "mode mode", "target relinked", "missing removed", "type to-link")
 	h.repair(one, rollcall.AuditRequest{})
 	for name, content := range map[string]string{"edited": "1", "removed": "1", "to-link": "1", "goes": "g", "dir/a": "a"} {
@@ -166,4 +168,57 @@ func TestInPlaceModesCommandsAndMany(t *testing.T) {
 	if entries, err := os.ReadDir(h.dir); err != nil || len(entries) != 0 {
 		t.Errorf("taken away, there are %v, %v", entries, err)
 	}
+}
+
+func TestInPlaceWhoCanNotWriteLearnsItAtReceive(t *testing.T) {
+	if os.Geteuid() == 0 {
+		t.Skip("root can write everywhere")
+	}
+	h := newHostInPlace(t)
+	one := fleettest.NewTree(map[string]string{"a": "1", "sub/b": "1"})
+	two := fleettest.NewTree(map[string]string{"a": "1", "sub/b": "2"})
+	h.bring(nil, one, nil)
+	for _, dir := range []string{"sub", "."} {
+		must(t, os.Chmod(h.path(dir), 0o555))
+		if _, err := h.Receive(t.Context(), two.DeliverFrom(one), func(string, int64) {}); rollcall.KindOf(err) != rollcall.KindBroken || !strings.Contains(rollcall.HintOf(err), "give the folder") {
+			t.Errorf("Receive = %v", err)
+		}
+		must(t, os.Chmod(h.path(dir), 0o755))
+	}
+	// And if that comes between the receive and the switch, nothing is left of it.
+	_, err := h.Receive(t.Context(), two.DeliverFrom(one), func(string, int64) {})
+	must(t, err)
+	for _, dir := range []string{"sub", "."} {
+		must(t, os.Chmod(h.path(dir), 0o555))
+		if _, err := h.Switch(t.Context(), one.ID, two.ID, nil); rollcall.KindOf(err) != rollcall.KindBroken || !strings.Contains(err.Error(), "undone") {
+			t.Errorf("Switch = %v", err)
+		}
+		state, err := h.Hello(t.Context())
+		if err != nil || state.Current != one.ID || state.Applying != nil {
+			t.Errorf("%+v, %v", state, err)
+		}
+		must(t, os.Chmod(h.path(dir), 0o755))
+		h.want("sub/b", "1")
+	}
+	h.roll(one, two, nil)
+	h.gone(".rollcall-applying")
+}
+
+func TestInPlaceGroups(t *testing.T) {
+	group, gid := someGroup(t)
+	h := newHostInPlace(t)
+	must(t, os.Mkdir(h.path("theirs"), 0o755), os.Chown(h.path("theirs"), -1, int(gid)), os.Chmod(h.path("theirs"), 0o755|os.ModeSetgid))
+	one := fleettest.NewTree(map[string]string{"a": "1", "theirs/a": "1", "theirs/new/b": "1", "new/b": "1"})
+	two := fleettest.NewTree(map[string]string{"a": "2", "theirs/a": "2", "theirs/new/b": "2", "new/b": "2", "more/c": "2"})
+	h.bring(nil, one, nil)
+	h.drift(rollcall.AuditRequest{})
+	h.stands(int64(gid), map[string]uint32{"theirs": 0o2755, "theirs/a": 0o644, "theirs/new": 0o2755, "theirs/new/b": 0o644})
+	h.stands(int64(os.Getegid()), map[string]uint32{"a": 0o644, "new": 0o755, "new/b": 0o644})
+	d := two.DeliverFrom(one)
+	d.Permissions = rollcall.Permissions{Mode: 0o640, Group: group}
+	_, err := h.Receive(t.Context(), d, func(string, int64) {})
+	must(t, err)
+	h.roll(one, two, nil)
+	h.drift(rollcall.AuditRequest{Permissions: d.Permissions})
+	h.stands(int64(gid), map[string]uint32{"a": 0o640, "theirs/a": 0o640, "new/b": 0o640, "more": 0o750, "more/c": 0o640})
 }

@@ -43,6 +43,7 @@ type layout struct {
 	distrust map[string]bool
 	rights   rights
 	seen     unix.Stat_t // of the file of the base that was looked at last
+	adopted  bool        // the base is, and its files are as others made them
 }
 
 // wholeOld is up to which size an old file is read at once to apply a delta to it: its
@@ -189,13 +190,14 @@ func (l *layout) look(e *rollcall.Entry) (bool, error) {
 		}
 		return false, err
 	}
-	return looksLike(l.from.fd(), e, &l.seen), nil
+	return looksLike(l.from.fd(), e, &l.seen) || l.adopted && looksAdopted(&l.seen, e), nil
 }
 
 // looksLike tells whether a file in an open folder is what its entry says, as far as
 // its size, time and executable bit tell. s is what was found.
 func looksLike(folder int, e *rollcall.Entry, s *unix.Stat_t) bool {
 	if err := unix.Fstatat(folder, path.Base(e.Path), s, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		*s = unix.Stat_t{}
 		return false
 	}
 	return s.Mode&unix.S_IFMT == unix.S_IFREG && s.Size == e.Size && s.Mtim.Sec == e.Mtime && s.Mtim.Nsec == 0 &&
@@ -206,7 +208,7 @@ func (l *layout) link(want *pack.Want) (bool, error) {
 	if ok, err := l.look(want.From); !ok || err != nil {
 		return false, err
 	}
-	if !l.rights.fit(&l.seen, want.Entry) {
+	if !l.rights.fit(&l.seen, want.Entry) || l.adopted && !usual(&l.seen) {
 		return l.copy(want) // one file on disk has one mode and one group
 	}
 	err := unix.Linkat(l.from.fd(), path.Base(want.From.Path), l.to.fd(), path.Base(want.Entry.Path), 0)

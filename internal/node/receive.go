@@ -33,6 +33,7 @@ func (s *Server) receive(f *folder, q *wire.Request) (rollcall.Received, error) 
 	if err != nil {
 		return received, err
 	}
+	f.sweepTarget()
 	unlock()
 	s.sweep(f.dir)
 	if err := f.enough(q.Receive); err != nil {
@@ -68,6 +69,7 @@ func (s *Server) receive(f *folder, q *wire.Request) (rollcall.Received, error) 
 	}
 	defer layout.close()
 	layout.distrust = textSet(q.Receive.Distrust)
+	layout.adopted = f.isAdopted(from)
 	if err := layout.give(rights); err != nil {
 		return received, err
 	}

@@ -109,6 +109,9 @@ func (f *folder) openRelease(id rollcall.ReleaseID) (*os.File, error) {
 // carry links what the live release holds besides its manifest: files of earlier ones
 // whose time is not over.
 func (l *layout) carry(live rollcall.ReleaseID) error {
+	if err := l.carryLinks(live); err != nil {
+		return err
+	}
 	old, err := l.f.kept(live)
 	if err != nil || len(old) == 0 {
 		return err

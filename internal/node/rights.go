@@ -22,7 +22,7 @@ type rights struct {
 	file uint32
 	gid  int  // that was asked for, or -1
 	set  bool // something else than the default was asked for
-	// usual are the groups that a file may have where none was asked for: a new one's.
+	// usual are the groups that a file may have where none was asked for: a new one's. Nil: any.
 	usual []int
 }
 
@@ -126,7 +126,7 @@ func (r *rights) fitGroup(s *unix.Stat_t) bool {
 	if r.gid >= 0 {
 		return int(s.Gid) == r.gid
 	}
-	return slices.Contains(r.usual, int(s.Gid))
+	return r.usual == nil || slices.Contains(r.usual, int(s.Gid))
 }
 
 // give gives an open file its mode and its group: never more than those who may read,

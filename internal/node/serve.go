@@ -12,6 +12,8 @@
 //	.rollcall/kept/3f9c….json    what the release holds besides, and until when
 //	.rollcall/incoming/…         a release on its way; locked while its process lives
 //	.rollcall/spare/…            a release that was let go, to make the next one out of
+//	.rollcall/adopted/3f9c…      the release was made of what stood there before us, and stays
+//	.rollcall/takeover           there until that is done
 //
 // In place, all this lies in a state folder, and `current` says what the target folder
 // holds. Besides:
@@ -139,6 +141,10 @@ func (s *Server) do(ctx context.Context, f *folder, q *wire.Request, reply *wire
 	case wire.VerbAudit:
 		audit, err := s.audit(ctx, f, q)
 		reply.Audited = wire.FromAudit(&audit)
+		return err
+	case wire.VerbTakeOver:
+		var err error
+		reply.Release, err = s.takeOver(ctx, f, q)
 		return err
 	case wire.VerbAdopt:
 		return f.adopt(q.Token)

@@ -38,7 +38,7 @@ const (
 	KindEnd     Kind = 'E' // the stream's end
 	KindPhase   Kind = 'P' // what the node does now, a word
 	KindMissing Kind = 'M' // JSON of []string: paths whose contents the node lacks
-	KindDone    Kind = 'N' // JSON of Done: how far an audit is
+	KindDone    Kind = 'N' // JSON of Done: how far an audit or a take-over is
 )
 
 const (
@@ -61,6 +61,7 @@ const (
 	VerbClean    Verb = "clean"
 	VerbAdopt    Verb = "adopt"
 	VerbAudit    Verb = "audit"
+	VerbTakeOver Verb = "takeover"
 )
 
 // Request asks a node for one thing. Which fields count depends on the verb.
@@ -112,7 +113,7 @@ type Audit struct {
 	rollcall.Permissions
 }
 
-// Done is how far an audit is, in bytes.
+// Done is how far something is, in bytes. It also tells that the node is there.
 type Done struct {
 	Done  int64 `json:"done"`
 	Total int64 `json:"total"`
@@ -160,6 +161,7 @@ type Reply struct {
 	Output   *rollcall.Output    `json:"output,omitempty"`
 	Audited  *Audited            `json:"audited,omitempty"`
 	Took     time.Duration       `json:"took,omitempty"`
+	Release  rollcall.ReleaseID  `json:"release,omitempty"`
 }
 
 // Error is a rollcall.Error on its way.

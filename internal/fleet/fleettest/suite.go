@@ -296,6 +296,46 @@ func Run(t *testing.T, fresh func(t *testing.T) (rollcall.Transport, rollcall.No
 		s.want("a", "two", 0o644)
 	})
 
+	t.Run("another's folder is taken over", func(t *testing.T) {
+		s := open(t, fresh)
+		if id, err := s.TakeOver(t.Context()); err != nil || id != "" {
+			t.Errorf("of nothing: %s, %v", id, err)
+		}
+		old := filepath.Join(s.node.Folder, "releases", "20260101120000")
+		if err := errors.Join(os.MkdirAll(old, 0o755), os.WriteFile(filepath.Join(old, "a"), []byte("one"), 0o644),
+			os.Symlink("/etc", filepath.Join(old, "config")), os.Symlink(old, filepath.Join(s.node.Folder, "current"))); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Receive(t.Context(), one.DeliverFrom(nil), func(string, int64) {}); rollcall.KindOf(err) != rollcall.KindRefused {
+			t.Errorf("Receive = %v", err)
+		}
+		id, err := s.TakeOver(t.Context())
+		if err != nil || !id.Valid() {
+			t.Fatalf("TakeOver = %s, %v", id, err)
+		}
+		if again, err := s.TakeOver(t.Context()); err != nil || again != id {
+			t.Errorf("again: %s, %v", again, err)
+		}
+		s.want("current/a", "one", 0o644)
+		if audit, err := s.Audit(t.Context(), rollcall.AuditRequest{}, func(int64, int64) {}); err != nil || audit.Release != id || len(audit.Drift) != 0 {
+			t.Errorf("Audit = %+v, %v", audit, err)
+		}
+		m, err := s.Manifest(t.Context(), id)
+		if err != nil || len(m.Entries) != 1 {
+			t.Fatalf("Manifest = %+v, %v", m, err)
+		}
+		base := &Tree{ID: id, Manifest: m}
+		if received := s.receive(one.DeliverFrom(base)); len(received.Edited) != 0 {
+			t.Errorf("edited are %v", received.Edited)
+		}
+		s.roll(id, one)
+		if err := s.Clean(t.Context(), 0, nil); err != nil {
+			t.Fatal(err)
+		}
+		s.roll(one.ID, base)
+		s.want("current/a", "one", 0o644)
+	})
+
 	t.Run("a context that ends ends the session", func(t *testing.T) {
 		s := open(t, fresh)
 		s.receive(one.DeliverFrom(nil))
