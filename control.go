@@ -101,6 +101,7 @@ type NodeStatus struct {
 	Behind      bool      `json:"behind"`
 	Drift       []string  `json:"drift"` // filled by the audit
 	Hold        *Hold     `json:"hold"`
+	TakenOver   bool      `json:"taken_over,omitempty"` // by adopt, from what was not Rollcall's
 	Free        int64     `json:"free,omitempty"`
 	Problem     string    `json:"problem,omitempty"` // why the node could not be asked
 	Hint        string    `json:"hint,omitempty"`
@@ -110,7 +111,9 @@ type NodeStatus struct {
 type Nodes interface {
 	// Nodes gives the state of every node of an environment, or of all with an empty name.
 	Nodes(ctx context.Context, environment string, each func(NodeStatus)) error
-	// Adopt makes an environment's nodes trust this record after another's.
+	// Adopt makes an environment's nodes trust this record after another's, and takes over
+	// what stands in their folders that is not Rollcall's: it stays as the release to go
+	// back to.
 	Adopt(ctx context.Context, environment string, each func(NodeStatus)) error
 	// Drain takes a node out of service, in every environment that it is in, until Restore.
 	// note is told what is waited for.

@@ -182,6 +182,7 @@ const (
 	EventRollFinished    = "roll.finished"
 	EventPauseAsked      = "pause.asked"
 	EventAbortAsked      = "abort.asked"
+	EventAdopted         = "adopted"
 	EventHoldSet         = "hold.set" // also node/NODE
 	EventHoldLifted      = "hold.lifted"
 
@@ -241,6 +242,13 @@ type RollFinished struct {
 	Partial     string     `json:"partial,omitempty"`
 	Unchanged   bool       `json:"unchanged,omitempty"` // nothing was to do, and nothing is recorded
 	Aborted     string     `json:"aborted,omitempty"`   // by whom
+}
+
+// Adopted is the data of EventAdopted: what stood on nodes that were taken over.
+type Adopted struct {
+	By    string               `json:"by"`
+	Live  ReleaseID            `json:"live,omitempty"` // what is live from now on, where nothing was known to be
+	Nodes map[string]ReleaseID `json:"nodes"`
 }
 
 // Asked is the data of EventPauseAsked and EventAbortAsked, and of EventRollResumed.

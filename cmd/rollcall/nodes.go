@@ -20,17 +20,18 @@ func newNodes(g *global) *cobra.Command {
 
 func newAdopt(g *global) *cobra.Command {
 	return &cobra.Command{
-		Use: "adopt ENVIRONMENT", Short: "Make nodes follow this record after another's",
-		Long: "Nodes remember which record rolls them and refuse any other: two controllers that\n" +
-			"know nothing of each other would undo each other's work. When the other one is gone\n" +
-			"for good, adopt makes an environment's nodes follow this one.",
+		Use: "adopt ENVIRONMENT", Short: "Take over nodes from another tool or another record",
+		Long: "Takes over what stands in the nodes' folders: what current points to, as Capistrano and\n" +
+			"Deployer leave it, or a copy of a plain folder, stays as the release to go back to and\n" +
+			"is never cleaned. Nodes remember which record rolls them and refuse any other: when the\n" +
+			"other controller is gone for good, adopt makes them follow this one.",
 		Args: cobra.ExactArgs(1), ValidArgsFunction: environmentNames(g, nil),
 		RunE: func(c *cobra.Command, args []string) error {
 			if !g.yes {
 				if !interactive() {
 					return rollcall.Errorf(rollcall.KindInvalid, "there is nobody to ask").WithHint("adopt with --yes")
 				}
-				ok, err := ask(c.InOrStdin(), g.printer(), "Is the other controller gone for good?")
+				ok, err := ask(c.InOrStdin(), g.printer(), "Take these nodes over, from whoever rolled them until now?")
 				if err != nil || !ok {
 					return rollcall.Errorf(rollcall.KindRefused, "not adopted")
 				}

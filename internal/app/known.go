@@ -45,6 +45,11 @@ func (a *App) known(ctx context.Context, env *rollcall.Environment, state *roll.
 			delete(left, s.Node)
 		}
 	}
+	for node := range left {
+		if id := state.Adopted[node]; id != "" {
+			known[node] = id
+		}
+	}
 	return known, nil
 }
 

@@ -17,31 +17,10 @@ const askLimit = 25 * time.Second
 // Nodes asks every node what it has, all at once, and tells each in the order of the
 // nodes files as soon as those before it are told.
 func (a *App) Nodes(ctx context.Context, environment string, each func(rollcall.NodeStatus)) error {
-	return a.ask(ctx, environment, each, func(context.Context, *rollcall.Environment, rollcall.Session) error { return nil })
+	return a.ask(ctx, environment, each, func(context.Context, rollcall.Session, *rollcall.NodeStatus) error { return nil })
 }
 
-// Adopt makes an environment's nodes follow this record.
-func (a *App) Adopt(ctx context.Context, environment string, each func(rollcall.NodeStatus)) error {
-	env, err := a.environment(environment)
-	if err != nil {
-		return err
-	}
-	// A lease gives the token that the nodes are to trust from now on.
-	held, lease, state, err := roll.Take(ctx, a.record, env.Name, a.by, "adopt "+env.Name, nil)
-	if err != nil {
-		return err
-	}
-	err = a.ask(held, environment, each, func(ctx context.Context, _ *rollcall.Environment, session rollcall.Session) error {
-		session.Claim(lease.Token())
-		return session.Adopt(ctx)
-	})
-	if released := lease.Release(ctx, state.Seq); err == nil {
-		err = released
-	}
-	return err
-}
-
-func (a *App) ask(ctx context.Context, environment string, each func(rollcall.NodeStatus), do func(context.Context, *rollcall.Environment, rollcall.Session) error) error {
+func (a *App) ask(ctx context.Context, environment string, each func(rollcall.NodeStatus), do func(context.Context, rollcall.Session, *rollcall.NodeStatus) error) error {
 	environments, err := a.environments(environment)
 	if err != nil {
 		return err
@@ -54,7 +33,7 @@ func (a *App) ask(ctx context.Context, environment string, each func(rollcall.No
 	return nil
 }
 
-func (a *App) askOne(ctx context.Context, env *rollcall.Environment, each func(rollcall.NodeStatus), do func(context.Context, *rollcall.Environment, rollcall.Session) error) error {
+func (a *App) askOne(ctx context.Context, env *rollcall.Environment, each func(rollcall.NodeStatus), do func(context.Context, rollcall.Session, *rollcall.NodeStatus) error) error {
 	state, err := roll.ReadState(ctx, a.record, env.Name)
 	if err != nil {
 		return err
@@ -91,7 +70,7 @@ func (a *App) askOne(ctx context.Context, env *rollcall.Environment, each func(r
 	for i, n := range env.Nodes() {
 		group.Go(func() error {
 			s := all[i]
-			err := askNode(ctx, nodes, n, &s, func(ctx context.Context, session rollcall.Session) error { return do(ctx, env, session) })
+			err := askNode(ctx, nodes, n, &s, do)
 			if err != nil {
 				s.Problem, s.Hint = err.Error(), rollcall.HintOf(err)
 			}
@@ -107,7 +86,7 @@ func (a *App) askOne(ctx context.Context, env *rollcall.Environment, each func(r
 	return group.Wait()
 }
 
-func askNode(ctx context.Context, nodes rollcall.Fleet, n rollcall.Node, s *rollcall.NodeStatus, do func(context.Context, rollcall.Session) error) error {
+func askNode(ctx context.Context, nodes rollcall.Fleet, n rollcall.Node, s *rollcall.NodeStatus, do func(context.Context, rollcall.Session, *rollcall.NodeStatus) error) error {
 	ctx, cancel := context.WithTimeout(ctx, askLimit)
 	defer cancel()
 	session, err := nodes.Open(ctx, n)
@@ -115,7 +94,7 @@ func askNode(ctx context.Context, nodes rollcall.Fleet, n rollcall.Node, s *roll
 		return err
 	}
 	defer session.Close()
-	if err := do(ctx, session); err != nil {
+	if err := do(ctx, session, s); err != nil {
 		return err
 	}
 	has, err := session.Hello(ctx)

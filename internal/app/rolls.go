@@ -69,7 +69,9 @@ func (a *App) plan(ctx context.Context, request rollcall.RollRequest) (*planning
 	if err != nil {
 		return nil, err
 	}
-	if in.Coming, in.Going, err = p.repo.Changesets(ctx, p.state.Live.Revision.ID, in.Revision.ID); err != nil {
+	if in.Revision.ID == "" || p.state.Live.Revision.ID == "" {
+		// What was taken over has no revision: nobody knows what lies between.
+	} else if in.Coming, in.Going, err = p.repo.Changesets(ctx, p.state.Live.Revision.ID, in.Revision.ID); err != nil {
 		// The branch was rewritten and the old revision collected: that is no reason
 		// not to roll.
 		in.Odd = append(in.Odd, "the changesets since "+rollcall.ShortRevision(p.state.Live.Revision.ID)+" can't be listed: "+err.Error())
@@ -115,6 +117,12 @@ func (a *App) goOn(ctx context.Context, p *planning, request rollcall.RollReques
 	made, err := p.releases.Build(ctx, p.env.Code, p.repo, revision, note)
 	if err != nil {
 		return err
+	}
+	if live := p.state.Live; live.Release != "" && live.Revision.ID == "" {
+		// What was taken over keeps its times, wherever the contents are equal.
+		if err := p.releases.Align(made.ID, live.Release); err != nil {
+			return err
+		}
 	}
 	in.Release, in.Revision, in.Odd = made.ID, revision, made.Odd
 	return nil

@@ -2,6 +2,7 @@ package roll
 
 import (
 	"context"
+	"maps"
 
 	"github.com/rollcall-dev/rollcall"
 )
@@ -19,6 +20,9 @@ type State struct {
 	Hold        *rollcall.Hold
 	Lease       *rollcall.Lease
 	Last        *rollcall.RollFinished
+
+	// Adopted is what stood on nodes that were taken over and were not rolled since.
+	Adopted map[string]rollcall.ReleaseID
 
 	last *rollcall.RollStarted
 }
@@ -88,6 +92,8 @@ func (s *State) apply(e rollcall.Event) error {
 			s.Stopped = s.last
 		}
 		s.finish(e, finished)
+	case rollcall.EventAdopted:
+		return s.adopt(e)
 	case rollcall.EventHoldSet:
 		hold := &rollcall.Hold{}
 		if err := e.Decode(hold); err != nil {
@@ -97,6 +103,21 @@ func (s *State) apply(e rollcall.Event) error {
 		s.Hold = hold
 	case rollcall.EventHoldLifted:
 		s.Hold = nil
+	}
+	return nil
+}
+
+func (s *State) adopt(e rollcall.Event) error {
+	var a rollcall.Adopted
+	if err := e.Decode(&a); err != nil {
+		return err
+	}
+	if s.Adopted == nil {
+		s.Adopted = map[string]rollcall.ReleaseID{}
+	}
+	maps.Copy(s.Adopted, a.Nodes)
+	if s.Live.Release == "" {
+		s.Live = rollcall.Live{Release: a.Live, At: e.At, By: a.By}
 	}
 	return nil
 }

@@ -100,6 +100,9 @@ func (p *Printer) nodeState(n rollcall.NodeStatus) string {
 	if n.Problem != "" {
 		parts = append(parts, p.style.red("not reached"))
 	}
+	if n.TakenOver {
+		parts = append(parts, p.style.green("taken over"))
+	}
 	if !n.InService {
 		parts = append(parts, p.style.yellow("out of service"+whyOut(n.Out)))
 	}
