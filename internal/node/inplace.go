@@ -101,11 +101,11 @@ func (s *Server) stateFolder(target string) (string, error) {
 }
 
 func stateHome() (string, error) {
-	if os.Geteuid() == 0 {
-		return "/var/lib/rollcall", nil
-	}
 	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
 		return filepath.Join(dir, "rollcall"), nil
+	}
+	if os.Geteuid() == 0 {
+		return "/var/lib/rollcall", nil
 	}
 	home, err := os.UserHomeDir()
 	if err != nil {

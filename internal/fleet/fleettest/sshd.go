@@ -86,6 +86,8 @@ func (s *SSHD) configure() error {
 		"AuthorizedKeysFile " + s.path("authorized_keys"),
 		"ForceCommand /bin/sh " + s.path("enter"),
 		"PidFile none",
+		// What environments in place keep goes with the test.
+		"SetEnv XDG_STATE_HOME=" + s.path("state"),
 		"StrictModes no",
 		"PermitRootLogin yes",
 		"PasswordAuthentication no",
