@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -62,16 +63,20 @@ func (m *mortal) Connect(_ context.Context, _ rollcall.Node) (rollcall.Conn, err
 type process struct {
 	io.Reader
 	io.WriteCloser
-	cmd *exec.Cmd
+	cmd  *exec.Cmd
+	once sync.Once
 }
 
 func (p *process) Stderr() string { return "" }
 
 // Close kills it, which is all that this transport is for.
 func (p *process) Close() error {
-	_ = p.cmd.Process.Kill()
-	_ = p.cmd.Wait()
-	return p.WriteCloser.Close()
+	p.once.Do(func() {
+		_ = p.cmd.Process.Kill()
+		_ = p.cmd.Wait()
+		_ = p.WriteCloser.Close()
+	})
+	return nil
 }
 
 // kill does something on a node that is killed after a while, and gives that while such
@@ -89,7 +94,7 @@ func (h *host) kill(do func(ctx context.Context, s rollcall.Session) error) (kil
 		err = do(ctx, s)
 		over := ctx.Err() != nil
 		cancel()
-		_ = s.Close()
+		_ = s.Close() // waits for its end
 		if err == nil {
 			return killed
 		}
