@@ -321,6 +321,7 @@ type Note struct {
 	Text        string `json:"text"`
 	Hint        string `json:"hint,omitempty"`
 	Aborted     string `json:"aborted,omitempty"` // who asked to go back, where it was a person
+	Warning     bool   `json:"warning,omitempty"` // still worth reading when the roll is over
 }
 
 // Hold is a reason why an environment or a node must not be rolled.

@@ -33,7 +33,7 @@ func (a *App) announce(ctx context.Context, env *rollcall.Environment, since int
 		if hint := rollcall.HintOf(err); hint != "" {
 			text += " (" + hint + ")"
 		}
-		e := rollcall.NewEvent(rollcall.EventPreparing, rollcall.Note{Environment: env.Name, Text: text})
+		e := rollcall.NewEvent(rollcall.EventPreparing, rollcall.Note{Environment: env.Name, Text: text, Warning: true})
 		e.At = time.Now().UTC()
 		watch(e)
 	}

@@ -46,13 +46,10 @@ type examination struct {
 	env   *rollcall.Environment
 	state *roll.State
 	token rollcall.Token
-	mu    sync.Mutex
 	each  func(rollcall.Finding)
 }
 
 func (x *examination) find(node, check string, level rollcall.Level, hint, format string, args ...any) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
 	x.each(rollcall.Finding{
 		Environment: x.env.Name, Node: node, Check: check, Level: level, Text: fmt.Sprintf(format, args...), Hint: hint,
 	})
@@ -78,16 +75,26 @@ func (a *App) examine(ctx context.Context, env *rollcall.Environment, each func(
 	defer func() { _ = lease.Release(ctx, state.Seq) }() // one that is not given back ends with the process
 	x := &examination{App: a, env: env, state: state, token: lease.Token(), each: each}
 	x.code(held)
-	x.record()
+	x.open()
+	x.channels()
 	nodes := a.fleet(env)
 	defer nodes.Close()
 	x.balancers(held, nodes)
 	var group errgroup.Group
 	group.SetLimit(roll.DefaultParallel)
+	var mu sync.Mutex
 	for _, tier := range env.Tiers {
 		for _, n := range tier.Nodes {
 			group.Go(func() error {
-				x.node(held, nodes, tier, n)
+				own := *x // what is found on one node is told together
+				var found []rollcall.Finding
+				own.each = func(f rollcall.Finding) { found = append(found, f) }
+				own.node(held, nodes, tier, n)
+				mu.Lock()
+				defer mu.Unlock()
+				for _, f := range found {
+					each(f)
+				}
 				return nil
 			})
 		}
@@ -108,7 +115,20 @@ func (x *examination) code(ctx context.Context) {
 	x.fault("", "code", err, fmt.Sprintf("%s: %s is at %s", x.env.Code.Name, x.env.Code.Production, rollcall.ShortRevision(tip.ID)))
 }
 
-func (x *examination) record() {
+// channels looks whether what speaks to them can be made; they are not spoken to.
+func (x *examination) channels() {
+	for _, name := range x.env.Announce {
+		channel, err := x.channel(x.site.Channels[name])
+		if err != nil { // no roll fails by it
+			x.find("", "channel", rollcall.LevelWarning, rollcall.HintOf(err), "%s: %s", name, rollcall.Printable(err.Error()))
+			continue
+		}
+		channel.Close()
+	}
+}
+
+// open tells what the record has against a roll.
+func (x *examination) open() {
 	if open := x.state.Open(); open != nil {
 		x.find("", "record", rollcall.LevelProblem, fmt.Sprintf("rollcall resume %[1]s goes on, rollcall abort %[1]s goes back", x.env.Name),
 			"roll %s/%d is not finished", x.env.Name, open.Roll)

@@ -191,7 +191,7 @@ func (r *run) clean(ctx context.Context) {
 			return
 		}
 		if err := m.session.Clean(ctx, r.plan.Keep, always); err != nil {
-			r.say("old releases stay on " + m.Node.Name + ": " + strings.TrimSpace(err.Error()))
+			r.warn("old releases stay on " + m.Node.Name + ": " + strings.TrimSpace(err.Error()))
 		}
 	})
 }

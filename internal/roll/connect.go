@@ -104,7 +104,7 @@ func (r *run) lookAgain(ctx context.Context) error {
 		state, err := m.session.Hello(ctx)
 		switch {
 		case err != nil:
-			r.say(m.Node.Name + " could not be asked a last time: " + err.Error())
+			r.warn(m.Node.Name + " could not be asked a last time: " + err.Error())
 		case state.Current != r.plan.Release:
 			err = rollcall.Errorf(rollcall.KindBroken, "it was switched to %s meanwhile, and not by this roll", state.Current.Short()).
 				WithHint("find out who did, then rollcall catch-up %s", r.plan.Environment)

@@ -342,6 +342,11 @@ func (r *run) say(text string) {
 	r.journal.tell(rollcall.NewEvent(rollcall.EventPreparing, rollcall.Note{Environment: r.plan.Environment, Roll: r.number, Text: text}))
 }
 
+// warn says what is still worth reading when the roll is over.
+func (r *run) warn(text string) {
+	r.journal.tell(rollcall.NewEvent(rollcall.EventPreparing, rollcall.Note{Environment: r.plan.Environment, Roll: r.number, Text: text, Warning: true}))
+}
+
 // note writes a step down.
 func (r *run) note(ctx context.Context, step rollcall.Step, members ...*member) error {
 	events := make([]rollcall.Event, len(members))

@@ -118,7 +118,7 @@ func (r *run) prepareNode(ctx context.Context, m *member) error {
 	})
 	m.bytes = received.Bytes
 	if len(received.Edited) > 0 {
-		r.say(fmt.Sprintf("%s: edited by hand and not carried over: %s", m.Node.Name, strings.Join(received.Edited, ", ")))
+		r.warn(fmt.Sprintf("%s: edited by hand and not carried over: %s", m.Node.Name, strings.Join(received.Edited, ", ")))
 	}
 	return err
 }

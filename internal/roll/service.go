@@ -69,7 +69,7 @@ func isOut(ctx context.Context, balancer rollcall.Balancer, point rollcall.Drain
 func (r *run) sessionsEnd(ctx context.Context, balancer rollcall.Balancer, point rollcall.DrainPoint) error {
 	ctx, done := r.untilWanted(ctx, false)
 	defer done()
-	return SessionsEnd(ctx, balancer, point, r.say)
+	return SessionsEnd(ctx, balancer, point, r.warn)
 }
 
 // SessionsEnd waits until nothing is under way on a drained node, or its time is over.
@@ -113,7 +113,7 @@ func (r *run) putBack(ctx context.Context, m *member, names ...string) error {
 	delete(r.service.taking, m.Node.Name)
 	r.service.mu.Unlock()
 	if len(left) > 0 {
-		r.say(m.Node.Name + " stays out of service: " + claimWords(left))
+		r.warn(m.Node.Name + " stays out of service: " + claimWords(left))
 	}
 	return nil
 }
@@ -255,7 +255,7 @@ func (r *run) leaveOut(ctx context.Context, m *member) {
 		_, err = DropClaims(ctx, r.Record, m.Node.Name, []string{r.claimName()}, r.By, func() error { return nil })
 	}
 	if err != nil {
-		r.say(fmt.Sprintf("%s is behind and could not be taken out of service: %v", m.Node.Name, err))
+		r.warn(fmt.Sprintf("%s is behind and could not be taken out of service: %v", m.Node.Name, err))
 	}
 }
 

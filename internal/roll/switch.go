@@ -314,7 +314,7 @@ func (r *run) until(ctx context.Context, m *member, p rollcall.Probe, release ro
 func (r *run) try(ctx context.Context, m *member, p rollcall.Probe, release rollcall.ReleaseID) error {
 	said, err := r.tryOnce(ctx, m, p, release)
 	if err == nil && said != "" {
-		r.say(m.Node.Name + ": " + p.String() + ": " + said)
+		r.warn(m.Node.Name + ": " + p.String() + ": " + said)
 	}
 	return err
 }

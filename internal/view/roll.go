@@ -22,6 +22,7 @@ type Roll struct {
 	begun    time.Time
 	sending  time.Time // when the first bytes went out
 	finished *rollcall.RollFinished
+	warnings []string
 
 	painter *painter
 }
@@ -106,7 +107,11 @@ func (r *Roll) apply(e rollcall.Event) string {
 	case e.Type == rollcall.EventPreparing:
 		var n rollcall.Note
 		if e.Decode(&n) == nil {
-			r.note = n.Text
+			if n.Warning {
+				r.warnings = append(r.warnings, n.Text)
+			} else {
+				r.note = n.Text
+			}
 			return n.Text
 		}
 	case e.Type == rollcall.EventRollStarted:
@@ -196,6 +201,11 @@ func (r *Roll) Finish(f *rollcall.RollFinished) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.summary(f)
+	if r.p.Live { // the plain view has told them already
+		for _, text := range r.warnings {
+			r.p.Note("%s %s", r.p.errStyle().yellow("!"), rollcall.PrintableLines(text))
+		}
+	}
 	return nil
 }
 
