@@ -99,6 +99,13 @@ func (a *App) Restore(ctx context.Context, node string, note func(string)) ([]ro
 			return nil, err
 		}
 		if behind {
+			ended, err := a.endReview(ctx, s.env, node, note)
+			if err != nil {
+				return nil, err
+			}
+			behind = !ended
+		}
+		if behind {
 			return nil, rollcall.Errorf(rollcall.KindRefused, "%s is behind: it would serve what is not live in %s", node, s.env.Name).
 				WithHint("bring it there, and into service: rollcall catch-up %s %s", s.env.Name, node)
 		}
@@ -128,6 +135,19 @@ func (a *App) Restore(ctx context.Context, node string, note func(string)) ([]ro
 		return nil, restored() // somebody took it out at the balancer itself
 	}
 	return roll.DropClaims(ctx, a.record, node, names, a.by, restored)
+}
+
+// endReview brings a node that is out for a look back to what is live.
+func (a *App) endReview(ctx context.Context, env *rollcall.Environment, node string, note func(string)) (ended bool, err error) {
+	claims, _, err := roll.ReadClaims(ctx, a.record, node)
+	if err != nil || !slices.ContainsFunc(claims, func(c rollcall.Claim) bool { return c.Name == roll.ClaimOfReview(env.Name) }) {
+		return false, err
+	}
+	note(fmt.Sprintf("%s: the review of %s is over: back to what is live", node, env.Name))
+	_, err = a.Roll(ctx, rollcall.RollRequest{
+		Kind: rollcall.KindCatchUp, Environment: env.Name, Selection: rollcall.Selection{Only: []string{node}},
+	})
+	return err == nil, err
 }
 
 // behind tells whether the record knows a node to stand elsewhere than at what is live.

@@ -9,15 +9,16 @@ import (
 	"github.com/rollcall-dev/rollcall"
 )
 
-// The names of claims that rolls of an environment have.
 func claimOfRoll(environment string) string   { return "roll:" + environment }
 func claimOfBehind(environment string) string { return "behind:" + environment }
-func claimOfReview(environment string) string { return "review:" + environment }
+
+// ClaimOfReview is the name of the claim on a node that is out for a look.
+func ClaimOfReview(environment string) string { return "review:" + environment }
 
 // ClaimsOf are the claims that an environment has on a node, its roll's first. They are
 // over when the node stands at what is live.
 func ClaimsOf(environment string) []string {
-	return []string{claimOfRoll(environment), claimOfBehind(environment), claimOfReview(environment)}
+	return []string{claimOfRoll(environment), claimOfBehind(environment), ClaimOfReview(environment)}
 }
 
 // ClaimOfPerson is the name of the claim that `rollcall drain` makes.

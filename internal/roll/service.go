@@ -25,7 +25,7 @@ type serviceRoom struct {
 // claimName is the reason for which this roll takes nodes out.
 func (r *run) claimName() string {
 	if r.plan.Kind == rollcall.KindReview {
-		return claimOfReview(r.plan.Environment)
+		return ClaimOfReview(r.plan.Environment)
 	}
 	return claimOfRoll(r.plan.Environment)
 }

@@ -11,6 +11,7 @@ import (
 	"mellium.im/sasl"
 	mellium "mellium.im/xmpp"
 	"mellium.im/xmpp/dial"
+	"mellium.im/xmpp/stream"
 
 	"github.com/rollcall-dev/rollcall"
 )
@@ -78,6 +79,10 @@ func (a *Announcer) explain(err error) error {
 	if errors.As(err, &certificate) {
 		return rollcall.Errorf(rollcall.KindInvalid, "the server's certificate is not trusted: %w", err).
 			WithHint("it must be valid for %s; name who signs it with ca_file:", a.account.Domainpart())
+	}
+	if errors.Is(err, stream.UnsupportedStanzaType) { // the answer to STARTTLS where it is not on offer
+		return rollcall.Errorf(rollcall.KindInvalid, "the server offers no encryption (STARTTLS), and no password is sent in clear").
+			WithHint("give it a certificate, and let it require encryption of clients")
 	}
 	switch condition := saslCondition(err); condition {
 	case "", "temporary-auth-failure":
