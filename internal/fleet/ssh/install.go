@@ -69,12 +69,13 @@ func probe(ctx context.Context, client *ssh.Client) (string, error) {
 
 // shell runs a fixed script. Only names that were made here are in it.
 func shell(ctx context.Context, client *ssh.Client, script string, in io.Reader) (string, error) {
+	// A node that has frozen answers nothing, not even to a session's end.
+	defer context.AfterFunc(ctx, func() { client.Close() })()
 	session, err := client.NewSession()
 	if err != nil {
 		return "", err
 	}
 	defer session.Close()
-	defer context.AfterFunc(ctx, func() { session.Close() })()
 	var out bytes.Buffer
 	var complaint stderr
 	session.Stdin, session.Stdout, session.Stderr = in, &out, &complaint

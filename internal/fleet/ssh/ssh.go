@@ -45,6 +45,7 @@ type Transport struct {
 	config     Config
 	name       func() (string, error) // of the node's binary
 	hostKeys   *hostKeys
+	startLimit time.Duration
 	handshakes chan struct{} // handshakes cost CPU: more at once only makes all of them late
 	jumps      clients       // jump hosts, by their chain
 	hosts      clients       // hosts of balancers' sockets
@@ -54,7 +55,7 @@ var _ rollcall.Transport = (*Transport)(nil)
 
 // New makes a Transport.
 func New(config Config) *Transport {
-	t := &Transport{config: config, hostKeys: &hostKeys{}, handshakes: make(chan struct{}, 8*runtime.GOMAXPROCS(0))}
+	t := &Transport{config: config, hostKeys: &hostKeys{}, startLimit: startLimit, handshakes: make(chan struct{}, 8*runtime.GOMAXPROCS(0))}
 	t.name = sync.OnceValues(func() (string, error) {
 		return config.Name(context.Background())
 	})
@@ -178,9 +179,21 @@ func (t *Transport) start(ctx context.Context, client *ssh.Client, become bool) 
 	if err != nil {
 		return nil, err
 	}
+	// A node that freezes once it has let us in answers nothing any more: from here on to
+	// the greeting only the end of the connection ends a wait.
+	ctx, cancel := context.WithTimeout(ctx, t.startLimit)
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { client.Close() })
+	defer stop()
+	late := func(err error) error {
+		if ctx.Err() != nil {
+			return fmt.Errorf("start rollcall-node: %w", context.Cause(ctx))
+		}
+		return err
+	}
 	session, err := client.NewSession()
 	if err != nil {
-		return nil, err
+		return nil, late(err)
 	}
 	c := &conn{client: client, session: session, ended: make(chan struct{})}
 	session.Stderr = &c.stderr
@@ -198,14 +211,11 @@ func (t *Transport) start(ctx context.Context, client *ssh.Client, become bool) 
 		command = "sudo -n " + command
 	}
 	if err := session.Start(command); err != nil {
-		return nil, err
+		return nil, late(err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, startLimit)
-	defer cancel()
-	stop := context.AfterFunc(ctx, func() { session.Close() })
 	noise, err := wire.SkipGreeting(c.out)
-	if !stop() && err != nil {
-		return nil, fmt.Errorf("start rollcall-node: %w", context.Cause(ctx))
+	if err != nil && ctx.Err() != nil {
+		return nil, late(err)
 	}
 	if err != nil {
 		return nil, notStarted(session, err, noise+c.Stderr(), become)
@@ -251,8 +261,10 @@ func (c *conn) Stderr() string              { return c.stderr.String() }
 func (c *conn) Close() error {
 	c.once.Do(func() {
 		close(c.ended)
-		c.session.Close()
+		// The connection first: a session says good-bye, and to a frozen node that is never
+		// taken while what was sent before it waits.
 		c.client.Close()
+		c.session.Close()
 	})
 	return nil
 }
