@@ -121,6 +121,9 @@ func (f *folder) foreign() (string, error) {
 	}
 	names = slices.DeleteFunc(names, func(name string) bool { return name == shared || name == "lost+found" })
 	slices.Sort(names)
+	if _, err := f.root.Lstat(private); err == nil {
+		return "", nil // another process has just made it
+	}
 	if len(names) > 4 {
 		names = append(names[:4], "…")
 	}
