@@ -264,6 +264,7 @@ func (f *folder) discard(name string) error {
 }
 
 func nameOf(m *rollcall.Manifest) rollcall.ReleaseID {
-	sum := blake3.Sum256(m.AppendName(nil))
-	return rollcall.ReleaseID(hex.EncodeToString(sum[:]))
+	h := blake3.New()
+	_ = m.WriteName(h) // a hash takes everything
+	return rollcall.ReleaseID(hex.EncodeToString(h.Sum(nil)))
 }

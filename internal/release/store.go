@@ -174,6 +174,7 @@ func (s *Store) keep(id rollcall.ReleaseID, m *rollcall.Manifest) error {
 }
 
 func nameOf(m *rollcall.Manifest) rollcall.ReleaseID {
-	sum := blake3.Sum256(m.AppendName(nil))
-	return rollcall.ReleaseID(hex.EncodeToString(sum[:]))
+	h := blake3.New()
+	_ = m.WriteName(h) // a hash takes everything
+	return rollcall.ReleaseID(hex.EncodeToString(h.Sum(nil)))
 }
