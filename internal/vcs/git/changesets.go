@@ -21,6 +21,53 @@ func (r *Repository) Changesets(ctx context.Context, from, to string) (coming, g
 	if from == "" || from == to {
 		return nil, nil, nil
 	}
+	if coming, ok := r.straight(ctx, from, to); ok {
+		return coming, nil, nil
+	}
+	return r.log(ctx, from, to)
+}
+
+// straightLimit is up to how many changesets are read one by one. Most rolls bring few,
+// and for more git log is quicker.
+const straightLimit = 8
+
+// straight lists the changesets between two revisions where the one is among the first
+// parents of the other: then it is those on the way, and nothing goes away. Anything else
+// is left to git log, and so is what makes a fault.
+func (r *Repository) straight(ctx context.Context, from, to string) (coming []rollcall.Changeset, ok bool) {
+	c, err := r.commit(ctx, to)
+	for err == nil && len(coming) < straightLimit && c.encoding == "" && len(c.parents) > 0 && !c.author.at.IsZero() {
+		var parent *commit
+		if parent, err = r.commit(ctx, c.parents[0]); err != nil {
+			break
+		}
+		var changes []rollcall.TreeChange
+		if changes, err = r.compare(ctx, parent.tree, c.tree); err != nil {
+			break
+		}
+		one := changeset(c.id, c.author.name, c.author.email, c.author.at, c.message)
+		for _, change := range changes {
+			one.Files = append(one.Files, change.Path)
+		}
+		coming = append(coming, one)
+		if parent.id == from {
+			return coming, true
+		}
+		c = parent
+	}
+	return nil, false
+}
+
+func changeset(id, author, email string, at time.Time, message string) rollcall.Changeset {
+	subject, _, _ := strings.Cut(strings.TrimLeft(message, "\n"), "\n")
+	return rollcall.Changeset{
+		ID: id, Author: rollcall.Printable(author), Email: rollcall.Printable(email),
+		Date: at, Subject: rollcall.Printable(subject), Tickets: Tickets(message), Files: []string{},
+	}
+}
+
+// log lists them for any two revisions.
+func (r *Repository) log(ctx context.Context, from, to string) (coming, going []rollcall.Changeset, err error) {
 	// Names, messages and paths are hostile: only a mark that nobody could know when
 	// they were written tells where a record begins.
 	mark := rand.Text()
@@ -57,11 +104,7 @@ func parseRecord(record string) (rollcall.Changeset, error) {
 	if err != nil {
 		return rollcall.Changeset{}, fmt.Errorf("git log: the time of %s: %w", fields[0], err)
 	}
-	subject, _, _ := strings.Cut(strings.TrimLeft(fields[4], "\n"), "\n")
-	c := rollcall.Changeset{
-		ID: fields[0], Author: rollcall.Printable(fields[1]), Email: rollcall.Printable(fields[2]),
-		Date: time.Unix(seconds, 0).UTC(), Subject: rollcall.Printable(subject), Tickets: Tickets(fields[4]), Files: []string{},
-	}
+	c := changeset(fields[0], fields[1], fields[2], time.Unix(seconds, 0).UTC(), fields[4])
 	if len(fields) == 6 {
 		// git ends the message and draws a line before the names.
 		for name := range strings.SplitSeq(strings.TrimPrefix(fields[5], "\x00\n"), "\x00") {
