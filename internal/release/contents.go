@@ -7,18 +7,66 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 
 	"github.com/rollcall-dev/rollcall"
 )
 
-// contents gives contents by hash in an order fixed beforehand: from what this process
-// read already, from the objects of builds, and the rest from one pass over the
-// repository.
+// source is where a content is to be had.
+type source struct {
+	hash rollcall.Hash
+	blob string // in the repository; empty: this process read it already, or a build made it
+}
+
+// finder finds contents, one look each.
+type finder struct {
+	s      *Store
+	lookUp *sql.Stmt
+	builds bool // there are contents that builds made
+}
+
+func (s *Store) finder(ctx context.Context) (*finder, error) {
+	lookUp, err := s.db.PrepareContext(ctx, `SELECT blob FROM blobs WHERE hash = ? LIMIT 1`)
+	if err != nil {
+		return nil, fmt.Errorf("look up contents: %w", err)
+	}
+	made, err := os.ReadDir(filepath.Join(s.dir, "objects"))
+	if err != nil {
+		lookUp.Close()
+		return nil, fmt.Errorf("look up contents: %w", err)
+	}
+	return &finder{s: s, lookUp: lookUp, builds: len(made) > 0}, nil
+}
+
+func (f *finder) close() { f.lookUp.Close() }
+
+// find tells where a content is, if it is to be had here.
+func (f *finder) find(ctx context.Context, hash rollcall.Hash) (at source, ok bool, err error) {
+	at.hash = hash
+	if f.s.spool.open(hash) != nil {
+		return at, true, nil
+	}
+	if f.builds {
+		if _, err := os.Stat(f.s.object(hash)); err == nil {
+			return at, true, nil
+		}
+	}
+	err = f.lookUp.QueryRowContext(ctx, hash[:]).Scan(&at.blob)
+	if errors.Is(err, sql.ErrNoRows) {
+		return at, false, nil
+	}
+	if err != nil {
+		return at, false, fmt.Errorf("look up a content: %w", err)
+	}
+	return at, true, nil
+}
+
+// contents gives contents in an order fixed beforehand: from what this process read
+// already, from the objects of builds, and the rest from one pass over the repository.
 type contents struct {
 	s      *Store
-	order  []rollcall.Hash
+	order  []source
 	at     int
-	blobs  map[int]bool // places in order that the repository fills
 	supply chan supply
 	cancel context.CancelFunc
 	done   chan error
@@ -30,62 +78,34 @@ type supply struct {
 	used    chan error
 }
 
-func (s *Store) contents(ctx context.Context, repo rollcall.Repository, order []rollcall.Hash) (*contents, error) {
+func (s *Store) contents(ctx context.Context, repo rollcall.Repository, order []source) *contents {
 	ctx, cancel := context.WithCancel(ctx)
-	c := &contents{s: s, order: order, blobs: map[int]bool{}, supply: make(chan supply), cancel: cancel, done: make(chan error, 1)}
+	c := &contents{s: s, order: order, supply: make(chan supply), cancel: cancel, done: make(chan error, 1)}
 	var names []string
-	for i, hash := range order {
-		if s.spool.open(hash) != nil {
-			continue
+	for _, one := range order {
+		if one.blob != "" {
+			names = append(names, one.blob)
 		}
-		if _, err := os.Stat(s.object(hash)); err == nil {
-			continue
-		}
-		var blob string
-		err := s.db.QueryRowContext(ctx, `SELECT blob FROM blobs WHERE hash = ? LIMIT 1`, hash[:]).Scan(&blob)
-		if errors.Is(err, sql.ErrNoRows) {
-			cancel()
-			return nil, rollcall.Errorf(rollcall.KindNotFound, "the content %s of a release is kept nowhere any more", hash).
-				WithHint("roll the revision itself: it is read from the repository anew")
-		}
-		if err != nil {
-			cancel()
-			return nil, fmt.Errorf("look up a content: %w", err)
-		}
-		c.blobs[i] = true
-		names = append(names, blob)
 	}
 	go func() {
+		used := make(chan error)
 		c.done <- repo.Blobs(ctx, names, func(_ int, size int64, content io.Reader) error {
-			one := supply{size, content, make(chan error)}
 			select {
-			case c.supply <- one:
-				return <-one.used
+			case c.supply <- supply{size, content, used}:
+				return <-used
 			case <-ctx.Done():
 				return ctx.Err()
 			}
 		})
 	}()
-	return c, nil
-}
-
-// holds tells whether a content is to be had here.
-func (s *Store) holds(ctx context.Context, hash rollcall.Hash) bool {
-	if s.spool.open(hash) != nil {
-		return true
-	}
-	if _, err := os.Stat(s.object(hash)); err == nil {
-		return true
-	}
-	var one int
-	return s.db.QueryRowContext(ctx, `SELECT 1 FROM blobs WHERE hash = ? LIMIT 1`, hash[:]).Scan(&one) == nil
+	return c
 }
 
 // next hands the next content of the order to use.
 func (c *contents) next(use func(size int64, content io.Reader) error) error {
-	hash, i := c.order[c.at], c.at
+	from := c.order[c.at]
 	c.at++
-	if c.blobs[i] {
+	if from.blob != "" {
 		select {
 		case one := <-c.supply:
 			err := use(one.size, one.content)
@@ -99,10 +119,10 @@ func (c *contents) next(use func(size int64, content io.Reader) error) error {
 			return err
 		}
 	}
-	if r := c.s.spool.open(hash); r != nil {
+	if r := c.s.spool.open(from.hash); r != nil {
 		return use(r.(interface{ Size() int64 }).Size(), r)
 	}
-	file, err := os.Open(c.s.object(hash))
+	file, err := os.Open(c.s.object(from.hash))
 	if err != nil {
 		return err
 	}

@@ -20,10 +20,12 @@ import (
 
 // packed is a pack that this process made or found.
 type packed struct {
-	once sync.Once
-	path string
-	size int64
-	err  error
+	once    sync.Once
+	path    string
+	size    int64
+	bytes   int64 // that the new files take on a node's disk
+	created int   // how many they are
+	err     error
 }
 
 // Deliver gives what brings a node from one release to another. However many nodes go
@@ -49,17 +51,11 @@ func (s *Store) Deliver(ctx context.Context, code *rollcall.Code, repo rollcall.
 		s.packing[key] = p
 	}
 	s.mu.Unlock()
-	wants := pack.Wants(base, target)
-	for _, want := range wants {
-		if want.How != pack.Link {
-			d.Bytes += want.Entry.Size + 4096
-			d.Created++
-		}
-	}
-	p.once.Do(func() { p.err = s.pack(ctx, p, repo, base, target, wants, note) })
+	p.once.Do(func() { p.err = s.pack(ctx, p, repo, base, target, note) })
 	if p.err != nil {
 		return d, p.err
 	}
+	d.Bytes, d.Created = p.bytes, p.created
 	d.Size = p.size
 	d.Pack = func() (io.ReadCloser, error) { return os.Open(p.path) }
 	d.Missing = func(ctx context.Context, paths []string) (io.ReadCloser, int64, error) {
@@ -68,7 +64,14 @@ func (s *Store) Deliver(ctx context.Context, code *rollcall.Code, repo rollcall.
 	return d, nil
 }
 
-func (s *Store) pack(ctx context.Context, p *packed, repo rollcall.Repository, base, to *rollcall.Manifest, wants []pack.Want, note func(string)) error {
+func (s *Store) pack(ctx context.Context, p *packed, repo rollcall.Repository, base, to *rollcall.Manifest, note func(string)) error {
+	wants := pack.Wants(base, to)
+	for _, want := range wants {
+		if want.How != pack.Link {
+			p.bytes += want.Entry.Size + 4096
+			p.created++
+		}
+	}
 	if info, err := os.Stat(p.path); err == nil {
 		p.size = info.Size()
 		now := time.Now()
@@ -143,25 +146,11 @@ func (s *Store) write(ctx context.Context, w io.Writer, repo rollcall.Repository
 	if err != nil {
 		return err
 	}
-	first := map[rollcall.Hash]int{}
-	delta := map[int]bool{}
-	var needs []rollcall.Hash // in the order in which they will be asked for
-	for i, want := range contents {
-		if _, ok := first[want.Entry.Hash]; ok {
-			continue
-		}
-		first[want.Entry.Hash] = i
-		// The old content of an adopted manifest may never have been read here.
-		if hasDelta(want) && s.holds(ctx, want.From.Hash) {
-			delta[i] = true
-			needs = append(needs, want.From.Hash)
-		}
-		needs = append(needs, want.Entry.Hash)
-	}
-	in, err := s.contents(ctx, repo, needs)
+	first, delta, needs, err := s.sources(ctx, contents)
 	if err != nil {
 		return err
 	}
+	in := s.contents(ctx, repo, needs)
 	defer func() { _ = in.close() }()
 	var old, fresh bytes.Buffer
 	for i, want := range contents {
@@ -188,6 +177,44 @@ func (s *Store) write(ctx context.Context, w io.Writer, repo rollcall.Repository
 		}
 	}
 	return errors.Join(in.close(), out.Close())
+}
+
+// sources tells which content is the first of its kind, which of them is written against
+// its old one, and where all that is needed is to be had, in the order of its use.
+func (s *Store) sources(ctx context.Context, contents []pack.Want) (first map[rollcall.Hash]int, delta map[int]bool, needs []source, err error) {
+	first, delta = make(map[rollcall.Hash]int, len(contents)), map[int]bool{}
+	f, err := s.finder(ctx)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	defer f.close()
+	for i, want := range contents {
+		if _, ok := first[want.Entry.Hash]; ok {
+			continue
+		}
+		first[want.Entry.Hash] = i
+		if hasDelta(want) {
+			// The old content of an adopted manifest may never have been read here.
+			old, ok, err := f.find(ctx, want.From.Hash)
+			if err != nil {
+				return nil, nil, nil, err
+			}
+			if ok {
+				delta[i] = true
+				needs = append(needs, old)
+			}
+		}
+		content, ok, err := f.find(ctx, want.Entry.Hash)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		if !ok {
+			return nil, nil, nil, rollcall.Errorf(rollcall.KindNotFound, "the content %s of a release is kept nowhere any more", want.Entry.Hash).
+				WithHint("roll the revision itself: it is read from the repository anew")
+		}
+		needs = append(needs, content)
+	}
+	return first, delta, needs, nil
 }
 
 func hasDelta(want pack.Want) bool {
