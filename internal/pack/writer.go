@@ -22,12 +22,9 @@ type Writer struct {
 // NewWriter begins a pack with the manifest's changes. raw is about how many bytes
 // will follow: the more there are, the less each is worth compressing well.
 func NewWriter(w io.Writer, changes []byte, raw int64) (*Writer, error) {
-	level := zstd.SpeedBetterCompression
-	switch {
-	case raw >= 16<<20:
+	level := zstd.SpeedDefault // what is better makes packs of deltas hardly smaller, and clears megabytes first
+	if raw >= 16<<20 {
 		level = zstd.SpeedFastest
-	case raw >= 2<<20:
-		level = zstd.SpeedDefault
 	}
 	z, err := zstd.NewWriter(w, zstd.WithEncoderLevel(level), zstd.WithWindowSize(windowSize), zstd.WithEncoderCRC(false))
 	if err != nil {
