@@ -24,6 +24,9 @@ func (r *Repository) Changesets(ctx context.Context, from, to string) (coming, g
 	if coming, ok := r.straight(ctx, from, to); ok {
 		return coming, nil, nil
 	}
+	if going, ok := r.straight(ctx, to, from); ok {
+		return nil, going, nil
+	}
 	return r.log(ctx, from, to)
 }
 
@@ -34,28 +37,46 @@ const straightLimit = 8
 // straight lists the changesets between two revisions where the one is among the first
 // parents of the other: then it is those on the way, and nothing goes away. Anything else
 // is left to git log, and so is what makes a fault.
-func (r *Repository) straight(ctx context.Context, from, to string) (coming []rollcall.Changeset, ok bool) {
-	c, err := r.commit(ctx, to)
-	for err == nil && len(coming) < straightLimit && c.encoding == "" && len(c.parents) > 0 && !c.author.at.IsZero() {
-		var parent *commit
-		if parent, err = r.commit(ctx, c.parents[0]); err != nil {
-			break
+func (r *Repository) straight(ctx context.Context, from, to string) ([]rollcall.Changeset, bool) {
+	chain, err := r.chain(ctx, from, to)
+	if err != nil || chain == nil {
+		return nil, false
+	}
+	var all []rollcall.Changeset
+	for i, c := range chain[:len(chain)-1] {
+		if c.encoding != "" || c.author.at.IsZero() {
+			return nil, false
 		}
-		var changes []rollcall.TreeChange
-		if changes, err = r.compare(ctx, parent.tree, c.tree); err != nil {
-			break
+		changes, err := r.compare(ctx, chain[i+1].tree, c.tree)
+		if err != nil {
+			return nil, false
 		}
 		one := changeset(c.id, c.author.name, c.author.email, c.author.at, c.message)
 		for _, change := range changes {
 			one.Files = append(one.Files, change.Path)
 		}
-		coming = append(coming, one)
-		if parent.id == from {
-			return coming, true
-		}
-		c = parent
+		all = append(all, one)
 	}
-	return nil, false
+	return all, true
+}
+
+// chain follows first parents from one commit to another, or gives nil.
+func (r *Repository) chain(ctx context.Context, from, to string) ([]*commit, error) {
+	end, err := r.commit(ctx, from)
+	if err != nil {
+		return nil, err
+	}
+	c, err := r.commit(ctx, to)
+	chain := []*commit{c}
+	// A commit that is older than the end is past it, as far as clocks can be trusted.
+	for err == nil && c.id != end.id {
+		if len(chain) > straightLimit || len(c.parents) == 0 || c.committer.at.Before(end.committer.at) {
+			return nil, nil
+		}
+		c, err = r.commit(ctx, c.parents[0])
+		chain = append(chain, c)
+	}
+	return chain, err
 }
 
 func changeset(id, author, email string, at time.Time, message string) rollcall.Changeset {
