@@ -1,7 +1,6 @@
 package git
 
 import (
-	"bytes"
 	"context"
 	"encoding/hex"
 	"fmt"
@@ -19,7 +18,12 @@ const (
 )
 
 // stored is one entry of a tree object.
-type stored struct{ name, mode, id string }
+type stored struct {
+	name, mode string
+	id         string // its bytes
+}
+
+func (s *stored) hex() string { return hex.EncodeToString([]byte(s.id)) }
 
 // folder is one that differs between two trees. An id is empty where it is only in the other.
 type folder struct{ path, from, to string }
@@ -70,23 +74,23 @@ func (r *Repository) trees(ctx context.Context, folders []folder) (map[string][]
 		if err != nil {
 			return err
 		}
-		trees[names[i]], err = parseTree(b, len(one.id)/2)
+		trees[names[i]], err = parseTree(string(b), len(one.id)/2)
 		return err
 	})
 	return trees, lacks(err)
 }
 
 // parseTree reads a tree object: mode SP name NUL and the bytes of an id, again and again.
-func parseTree(b []byte, idSize int) ([]stored, error) {
+func parseTree(text string, idSize int) ([]stored, error) {
 	var entries []stored
-	for len(b) > 0 {
-		head, rest, ok := bytes.Cut(b, []byte{0})
-		mode, name, spaced := strings.Cut(string(head), " ")
+	for text != "" {
+		head, rest, ok := strings.Cut(text, "\x00")
+		mode, name, spaced := strings.Cut(head, " ")
 		if !ok || !spaced || len(rest) < idSize {
 			return nil, fmt.Errorf("git cat-file: a tree is damaged near %q", head)
 		}
-		entries = append(entries, stored{name: name, mode: plainMode(mode), id: hex.EncodeToString(rest[:idSize])})
-		b = rest[idSize:]
+		entries = append(entries, stored{name: name, mode: plainMode(mode), id: rest[:idSize]})
+		text = rest[idSize:]
 	}
 	return entries, nil
 }
@@ -106,6 +110,13 @@ func plainMode(mode string) string {
 
 // compareFolder compares what stands in one folder, and tells which folders below differ.
 func compareFolder(path string, from, to []stored) (changes []rollcall.TreeChange, below []folder, err error) {
+	// Most folders differ in few places: what is the same before and after them is passed over.
+	for len(from) > 0 && len(to) > 0 && from[0] == to[0] {
+		from, to = from[1:], to[1:]
+	}
+	for len(from) > 0 && len(to) > 0 && from[len(from)-1] == to[len(to)-1] {
+		from, to = from[:len(from)-1], to[:len(to)-1]
+	}
 	old := make(map[string]stored, len(from))
 	for _, e := range from {
 		old[e.name] = e
@@ -118,9 +129,9 @@ func compareFolder(path string, from, to []stored) (changes []rollcall.TreeChang
 		}
 		name := path + e.name
 		if e.mode == modeTree {
-			f := folder{path: name + "/", to: e.id}
+			f := folder{path: name + "/", to: e.hex()}
 			if was && before.mode == modeTree {
-				f.from = before.id
+				f.from = before.hex()
 			} else if was {
 				changes = append(changes, rollcall.TreeChange{Path: name})
 			}
@@ -128,9 +139,9 @@ func compareFolder(path string, from, to []stored) (changes []rollcall.TreeChang
 			continue
 		}
 		if was && before.mode == modeTree {
-			below = append(below, folder{path: name + "/", from: before.id})
+			below = append(below, folder{path: name + "/", from: before.hex()})
 		}
-		entry, err := treeEntry(name, e.mode, e.id)
+		entry, err := treeEntry(name, e.mode, e.hex())
 		if err != nil {
 			return nil, nil, err
 		}
@@ -138,7 +149,7 @@ func compareFolder(path string, from, to []stored) (changes []rollcall.TreeChang
 	}
 	for _, e := range old {
 		if e.mode == modeTree {
-			below = append(below, folder{path: path + e.name + "/", from: e.id})
+			below = append(below, folder{path: path + e.name + "/", from: e.hex()})
 		} else {
 			changes = append(changes, rollcall.TreeChange{Path: path + e.name})
 		}
