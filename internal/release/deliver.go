@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,15 +20,22 @@ import (
 	"github.com/rollcall-dev/rollcall/internal/pack"
 )
 
-// packed is a pack that this process made or found.
+// packed is a pack that this process makes or found.
 type packed struct {
 	once    sync.Once
+	err     error // that kept it from being begun
 	path    string
-	size    int64
+	file    *growing
+	raw     int64 // bytes of the contents in it
 	bytes   int64 // that the new files take on a node's disk
 	created int   // how many they are
-	err     error
+	keeping sync.WaitGroup
+	kept    error // why it could not be kept, once keeping is done
 }
+
+// sentEarly is from how many bytes of contents on a pack is sent while it is still being
+// made. Smaller ones are whole in a moment.
+const sentEarly = 8 << 20
 
 // Deliver gives what brings a node from one release to another. However many nodes go
 // that way, the pack is made once.
@@ -51,29 +60,40 @@ func (s *Store) Deliver(ctx context.Context, code *rollcall.Code, repo rollcall.
 		s.packing[key] = p
 	}
 	s.mu.Unlock()
-	p.once.Do(func() { p.err = s.pack(ctx, p, repo, base, target, note) })
+	p.once.Do(func() { p.err = s.begin(ctx, p, repo, base, target, note) })
 	if p.err != nil {
 		return d, p.err
 	}
-	d.Bytes, d.Created = p.bytes, p.created
-	d.Size = p.size
-	d.Pack = func() (io.ReadCloser, error) { return os.Open(p.path) }
+	d.Bytes, d.Created, d.Size, d.Pack = p.bytes, p.created, p.raw, p.file.open
+	if p.raw < sentEarly {
+		if d.Size, err = p.file.whole(); err != nil {
+			return d, err
+		}
+	}
 	d.Missing = func(ctx context.Context, paths []string) (io.ReadCloser, int64, error) {
 		return s.extra(ctx, repo, target, paths)
 	}
 	return d, nil
 }
 
-func (s *Store) pack(ctx context.Context, p *packed, repo rollcall.Repository, base, to *rollcall.Manifest, note func(string)) error {
-	wants := pack.Wants(base, to)
-	for _, want := range wants {
+// begin finds a pack, or begins to make it: that goes on beside its delivery, and Evict
+// and Close wait for it.
+func (s *Store) begin(ctx context.Context, p *packed, repo rollcall.Repository, base, to *rollcall.Manifest, note func(string)) error {
+	var contents []pack.Want
+	for _, want := range pack.Wants(base, to) {
 		if want.How != pack.Link {
 			p.bytes += want.Entry.Size + 4096
 			p.created++
 		}
+		if want.How == pack.Content {
+			contents = append(contents, want)
+			p.raw += want.Entry.Size
+		}
 	}
 	if info, err := os.Stat(p.path); err == nil {
-		p.size = info.Size()
+		p.file, p.raw = newGrowing(p.path, p.path), 0
+		p.file.grew(int(info.Size()))
+		p.file.end(nil)
 		now := time.Now()
 		return os.Chtimes(p.path, now, now) // the least recently used goes first
 	}
@@ -81,30 +101,37 @@ func (s *Store) pack(ctx context.Context, p *packed, repo rollcall.Repository, b
 	if err != nil {
 		return fmt.Errorf("make a pack: %w", err)
 	}
-	defer file.Cleanup()
-	var contents []pack.Want
-	var raw int64
-	for _, want := range wants {
-		if want.How == pack.Content {
-			contents = append(contents, want)
-			raw += want.Entry.Size
+	p.file = newGrowing(file.Name(), p.path)
+	if p.raw > sentEarly {
+		note(fmt.Sprintf("packing %d files, %d MB", len(contents), p.raw>>20))
+	}
+	p.keeping.Go(func() {
+		err := s.write(ctx, growingWriter{p.file, file}, repo, pack.AppendChanges(nil, base, to), contents, p.raw)
+		if err != nil {
+			_ = file.Cleanup() // of a file that nobody will ask for
+			p.file.end(fmt.Errorf("make a pack: %w", err))
+			return
 		}
-	}
-	if raw > 8<<20 {
-		note(fmt.Sprintf("packing %d files, %d MB", len(contents), raw>>20))
-	}
-	if err := s.write(ctx, file, repo, pack.AppendChanges(nil, base, to), contents, raw); err != nil {
-		return fmt.Errorf("make a pack: %w", err)
-	}
-	info, err := file.Stat()
-	if err != nil {
-		return fmt.Errorf("make a pack: %w", err)
-	}
-	p.size = info.Size()
-	if err := file.CloseAtomicallyReplace(); err != nil {
-		return fmt.Errorf("make a pack: %w", err)
-	}
+		p.file.end(nil)
+		if err := file.CloseAtomicallyReplace(); err != nil {
+			_ = file.Cleanup()
+			p.kept = fmt.Errorf("keep a pack: %w", err)
+		}
+	})
 	return nil
+}
+
+// packsKept waits until all packs that are being made are kept.
+func (s *Store) packsKept() error {
+	s.mu.Lock()
+	packs := slices.Collect(maps.Values(s.packing))
+	s.mu.Unlock()
+	var err error
+	for _, p := range packs {
+		p.keeping.Wait()
+		err = errors.Join(err, p.kept)
+	}
+	return err
 }
 
 // extra makes a pack of whole contents that a node asked for.

@@ -105,8 +105,9 @@ func (s *Store) openCache(ctx context.Context) error {
 
 // Close frees what the store took.
 func (s *Store) Close() error {
+	err := s.packsKept()
 	s.spool.close()
-	return s.db.Close()
+	return errors.Join(err, s.db.Close())
 }
 
 // Manifest gives a kept manifest.
