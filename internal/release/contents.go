@@ -16,29 +16,34 @@ import (
 type source struct {
 	hash rollcall.Hash
 	blob string // in the repository; empty: this process read it already, or a build made it
+	user int    // which content of a pack it is needed for
 }
 
 // finder finds contents, one look each.
 type finder struct {
 	s      *Store
+	tx     *sql.Tx // one for all looks: each of its own would take its own locks
 	lookUp *sql.Stmt
 	builds bool // there are contents that builds made
 }
 
 func (s *Store) finder(ctx context.Context) (*finder, error) {
-	lookUp, err := s.db.PrepareContext(ctx, `SELECT blob FROM blobs WHERE hash = ? LIMIT 1`)
-	if err != nil {
-		return nil, fmt.Errorf("look up contents: %w", err)
-	}
 	made, err := os.ReadDir(filepath.Join(s.dir, "objects"))
 	if err != nil {
-		lookUp.Close()
 		return nil, fmt.Errorf("look up contents: %w", err)
 	}
-	return &finder{s: s, lookUp: lookUp, builds: len(made) > 0}, nil
+	f := &finder{s: s, builds: len(made) > 0}
+	if f.tx, err = s.db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true}); err != nil {
+		return nil, fmt.Errorf("look up contents: %w", err)
+	}
+	if f.lookUp, err = f.tx.PrepareContext(ctx, `SELECT blob FROM blobs WHERE hash = ? LIMIT 1`); err != nil {
+		_ = f.tx.Rollback()
+		return nil, fmt.Errorf("look up contents: %w", err)
+	}
+	return f, nil
 }
 
-func (f *finder) close() { f.lookUp.Close() }
+func (f *finder) close() { _ = f.tx.Rollback() } // it has only read
 
 // find tells where a content is, if it is to be had here.
 func (f *finder) find(ctx context.Context, hash rollcall.Hash) (at source, ok bool, err error) {
@@ -61,68 +66,43 @@ func (f *finder) find(ctx context.Context, hash rollcall.Hash) (at source, ok bo
 	return at, true, nil
 }
 
-// contents gives contents in an order fixed beforehand: from what this process read
-// already, from the objects of builds, and the rest from one pass over the repository.
-type contents struct {
-	s      *Store
-	order  []source
-	at     int
-	supply chan supply
-	cancel context.CancelFunc
-	done   chan error
-}
-
-type supply struct {
-	size    int64
-	content io.Reader
-	used    chan error
-}
-
-func (s *Store) contents(ctx context.Context, repo rollcall.Repository, order []source) *contents {
-	ctx, cancel := context.WithCancel(ctx)
-	c := &contents{s: s, order: order, supply: make(chan supply), cancel: cancel, done: make(chan error, 1)}
-	var names []string
+// each gives contents in their order: from what this process read already, from the
+// objects of builds, and the rest from one pass over the repository.
+func (s *Store) each(ctx context.Context, repo rollcall.Repository, order []source, use func(i int, size int64, content io.Reader) error) error {
+	var blobs []string
 	for _, one := range order {
 		if one.blob != "" {
-			names = append(names, one.blob)
+			blobs = append(blobs, one.blob)
 		}
 	}
-	go func() {
-		used := make(chan error)
-		c.done <- repo.Blobs(ctx, names, func(_ int, size int64, content io.Reader) error {
-			select {
-			case c.supply <- supply{size, content, used}:
-				return <-used
-			case <-ctx.Done():
-				return ctx.Err()
+	next := 0
+	own := func() error { // up to what the repository gives next
+		for ; next < len(order) && order[next].blob == ""; next++ {
+			if err := s.kept(order[next].hash, func(size int64, content io.Reader) error { return use(next, size, content) }); err != nil {
+				return err
 			}
-		})
-	}()
-	return c
+		}
+		return nil
+	}
+	err := repo.Blobs(ctx, blobs, func(_ int, size int64, content io.Reader) error {
+		if err := own(); err != nil {
+			return err
+		}
+		next++
+		return use(next-1, size, content)
+	})
+	if err != nil {
+		return err
+	}
+	return own()
 }
 
-// next hands the next content of the order to use.
-func (c *contents) next(use func(size int64, content io.Reader) error) error {
-	from := c.order[c.at]
-	c.at++
-	if from.blob != "" {
-		select {
-		case one := <-c.supply:
-			err := use(one.size, one.content)
-			one.used <- err
-			return err
-		case err := <-c.done:
-			c.done <- err
-			if err == nil {
-				err = io.ErrUnexpectedEOF
-			}
-			return err
-		}
-	}
-	if r := c.s.spool.open(from.hash); r != nil {
+// kept opens a content that is kept here.
+func (s *Store) kept(hash rollcall.Hash, use func(size int64, content io.Reader) error) error {
+	if r := s.spool.open(hash); r != nil {
 		return use(r.(interface{ Size() int64 }).Size(), r)
 	}
-	file, err := os.Open(c.s.object(from.hash))
+	file, err := os.Open(s.object(hash))
 	if err != nil {
 		return err
 	}
@@ -132,19 +112,4 @@ func (c *contents) next(use func(size int64, content io.Reader) error) error {
 		return err
 	}
 	return use(info.Size(), file)
-}
-
-// close ends the pass over the repository. It may be called twice.
-func (c *contents) close() error {
-	givenUp := c.at < len(c.order) // given up: how the pass ends does not matter
-	if givenUp {
-		c.cancel()
-	}
-	err := <-c.done
-	c.done <- nil
-	c.cancel()
-	if givenUp {
-		return nil
-	}
-	return err
 }

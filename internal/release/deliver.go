@@ -173,75 +173,96 @@ func (s *Store) write(ctx context.Context, w io.Writer, repo rollcall.Repository
 	if err != nil {
 		return err
 	}
-	first, delta, needs, err := s.sources(ctx, contents)
+	plan, needs, err := s.sources(ctx, contents)
 	if err != nil {
 		return err
 	}
-	in := s.contents(ctx, repo, needs)
-	defer func() { _ = in.close() }()
+	at := 0 // in contents
+	same := func(end int) error {
+		for ; at < end; at++ {
+			if err := out.Same(plan[at].first); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	var old, fresh bytes.Buffer
-	for i, want := range contents {
-		if first[want.Entry.Hash] != i {
-			if err := out.Same(first[want.Entry.Hash]); err != nil {
+	err = s.each(ctx, repo, needs, func(i int, size int64, r io.Reader) error {
+		user := needs[i].user
+		switch {
+		case !plan[user].delta:
+			if err := same(user); err != nil {
 				return err
 			}
-			continue
-		}
-		if !delta[i] {
-			if err := in.next(func(size int64, r io.Reader) error { return out.Whole(size, r) }); err != nil {
-				return err
-			}
-			continue
-		}
-		for _, buf := range []*bytes.Buffer{&old, &fresh} {
-			buf.Reset()
-			if err := in.next(func(_ int64, r io.Reader) error { _, err := buf.ReadFrom(r); return err }); err != nil {
-				return err
-			}
-		}
-		if err := out.Changed(old.Bytes(), fresh.Bytes()); err != nil {
+			at++
+			return out.Whole(size, r)
+		case i+1 < len(needs) && needs[i+1].user == user: // the old one comes first
+			old.Reset()
+			_, err := old.ReadFrom(r)
 			return err
 		}
+		if err := same(user); err != nil {
+			return err
+		}
+		at++
+		fresh.Reset()
+		if _, err := fresh.ReadFrom(r); err != nil {
+			return err
+		}
+		return out.Changed(old.Bytes(), fresh.Bytes())
+	})
+	if err == nil {
+		err = same(len(contents))
 	}
-	return errors.Join(in.close(), out.Close())
+	return errors.Join(err, out.Close())
 }
 
-// sources tells which content is the first of its kind, which of them is written against
-// its old one, and where all that is needed is to be had, in the order of its use.
-func (s *Store) sources(ctx context.Context, contents []pack.Want) (first map[rollcall.Hash]int, delta map[int]bool, needs []source, err error) {
-	first, delta = make(map[rollcall.Hash]int, len(contents)), map[int]bool{}
+// planned is how a content is written.
+type planned struct {
+	first int  // the first one in the pack that is the same
+	delta bool // against its old one
+}
+
+// sources tells how each content is written, and where all that is needed for it is to
+// be had, in the order of its use.
+func (s *Store) sources(ctx context.Context, contents []pack.Want) ([]planned, []source, error) {
 	f, err := s.finder(ctx)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	defer f.close()
+	plan, needs := make([]planned, len(contents)), make([]source, 0, len(contents))
+	first := make(map[rollcall.Hash]int, len(contents))
 	for i, want := range contents {
-		if _, ok := first[want.Entry.Hash]; ok {
+		if earlier, ok := first[want.Entry.Hash]; ok {
+			plan[i].first = earlier
 			continue
 		}
-		first[want.Entry.Hash] = i
+		first[want.Entry.Hash], plan[i].first = i, i
 		if hasDelta(want) {
 			// The old content of an adopted manifest may never have been read here.
 			old, ok, err := f.find(ctx, want.From.Hash)
 			if err != nil {
-				return nil, nil, nil, err
+				return nil, nil, err
 			}
 			if ok {
-				delta[i] = true
+				plan[i].delta = true
+				old.user = i
 				needs = append(needs, old)
 			}
 		}
 		content, ok, err := f.find(ctx, want.Entry.Hash)
 		if err != nil {
-			return nil, nil, nil, err
+			return nil, nil, err
 		}
 		if !ok {
-			return nil, nil, nil, rollcall.Errorf(rollcall.KindNotFound, "the content %s of a release is kept nowhere any more", want.Entry.Hash).
+			return nil, nil, rollcall.Errorf(rollcall.KindNotFound, "the content %s of a release is kept nowhere any more", want.Entry.Hash).
 				WithHint("roll the revision itself: it is read from the repository anew")
 		}
+		content.user = i
 		needs = append(needs, content)
 	}
-	return first, delta, needs, nil
+	return plan, needs, nil
 }
 
 func hasDelta(want pack.Want) bool {
