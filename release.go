@@ -149,8 +149,20 @@ func (m *Manifest) AppendBinary(b []byte) ([]byte, error) {
 
 // ParseManifest reads the stored form. Every path is checked: what comes from disk
 // or from a node is not trusted to stay beneath its folder.
-func ParseManifest(b []byte) (*Manifest, error) {
-	rest, ok := strings.CutPrefix(string(b), manifestFilePrefix)
+func ParseManifest(b []byte) (*Manifest, error) { return parseManifest(string(b)) }
+
+// ReadManifest reads the stored form of about so many bytes.
+func ReadManifest(r io.Reader, size int64) (*Manifest, error) {
+	var b strings.Builder // its bytes become the paths: a large manifest is not copied
+	b.Grow(int(min(max(size, 0), 1<<30)))
+	if _, err := io.Copy(&b, r); err != nil {
+		return nil, err
+	}
+	return parseManifest(b.String())
+}
+
+func parseManifest(text string) (*Manifest, error) {
+	rest, ok := strings.CutPrefix(text, manifestFilePrefix)
 	if !ok {
 		return nil, fmt.Errorf("not a manifest of version 1")
 	}

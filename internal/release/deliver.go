@@ -80,7 +80,7 @@ func (s *Store) Deliver(ctx context.Context, code *rollcall.Code, repo rollcall.
 // and Close wait for it.
 func (s *Store) begin(ctx context.Context, p *packed, repo rollcall.Repository, base, to *rollcall.Manifest, note func(string)) error {
 	var contents []pack.Want
-	for _, want := range pack.Wants(base, to) {
+	for want := range pack.EachWant(base, to) {
 		if want.How != pack.Link {
 			p.bytes += want.Entry.Size + 4096
 			p.created++

@@ -124,14 +124,19 @@ func (s *Store) Manifest(id rollcall.ReleaseID) (*rollcall.Manifest, error) {
 	if !id.Valid() {
 		return nil, rollcall.Errorf(rollcall.KindNotFound, "%q is no release", rollcall.Printable(string(id)))
 	}
-	b, err := os.ReadFile(s.manifestPath(id))
+	file, err := os.Open(s.manifestPath(id))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, rollcall.Errorf(rollcall.KindNotFound, "the release %s is not known here", id.Short())
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read a manifest: %w", err)
 	}
-	if m, err = rollcall.ParseManifest(b); err != nil {
+	defer file.Close()
+	info, err := file.Stat()
+	if err == nil {
+		m, err = rollcall.ReadManifest(file, info.Size())
+	}
+	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", s.manifestPath(id), err)
 	}
 	s.remember(id, m)
