@@ -26,7 +26,11 @@ func NewWriter(w io.Writer, changes []byte, raw int64) (*Writer, error) {
 	if raw >= 16<<20 {
 		level = zstd.SpeedFastest
 	}
-	z, err := zstd.NewWriter(w, zstd.WithEncoderLevel(level), zstd.WithWindowSize(windowSize), zstd.WithEncoderCRC(false))
+	window := windowSize // it is made twice as large: not for what is far smaller
+	for window > 64<<10 && int64(window)/2 >= raw+int64(len(changes)) {
+		window /= 2
+	}
+	z, err := zstd.NewWriter(w, zstd.WithEncoderLevel(level), zstd.WithWindowSize(window), zstd.WithEncoderCRC(false))
 	if err != nil {
 		return nil, fmt.Errorf("write a pack: %w", err)
 	}
