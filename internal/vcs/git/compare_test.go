@@ -1,8 +1,10 @@
 package git
 
 import (
+	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -132,4 +134,13 @@ func FuzzParseTree(f *testing.F) {
 			t.Error("nothing was read")
 		}
 	})
+}
+
+func TestAnObjectThatEndsEarly(t *testing.T) {
+	for text, good := range map[string]bool{"0123\n": true, "0123": false, "01": false, "": false} {
+		p := &catFile{out: bufio.NewReader(strings.NewReader(text))}
+		if err := p.rest(&io.LimitedReader{R: p.out, N: 4}); (err == nil) != good {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
 }

@@ -171,16 +171,23 @@ func (p *catFile) read(ctx context.Context, names []string, fn func(i int, one *
 		if err := fn(i, one); err != nil {
 			return true, err
 		}
-		if _, err := io.Copy(io.Discard, content); err == nil && content.N == 0 {
-			_, err = p.out.Discard(1)
-		} else if err == nil {
-			err = io.ErrUnexpectedEOF
-		}
-		if err != nil {
+		if err := p.rest(content); err != nil {
 			return true, p.broken(ctx, fmt.Errorf("%s ended early: %w", name, err))
 		}
 	}
 	return true, nil
+}
+
+// rest passes over what is left of an object, up to the next one's head.
+func (p *catFile) rest(content *io.LimitedReader) error {
+	if _, err := io.Copy(io.Discard, content); err != nil {
+		return err
+	}
+	if content.N > 0 {
+		return io.ErrUnexpectedEOF
+	}
+	_, err := p.out.Discard(1)
+	return err
 }
 
 func (p *catFile) head(name string) (*object, error) {
