@@ -55,7 +55,7 @@ type Delivery struct {
 	Release ReleaseID
 	Base    ReleaseID // a release that the node holds, or empty
 	Pack    func() (io.ReadCloser, error)
-	Size    int64 // bytes of the pack
+	Size    int64 // bytes of the pack; while it is still being made, those of its contents, which are more
 	// Missing makes a pack of contents that the node turned out to lack although its
 	// base has them, because somebody edited or removed them by hand.
 	Missing func(ctx context.Context, paths []string) (content io.ReadCloser, size int64, err error)

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"path"
 	"slices"
 	"sort"
 	"strings"
@@ -101,13 +100,20 @@ func (m *Manifest) Size() int64 {
 
 const manifestNamePrefix = "rollcall manifest 1\n"
 
-// AppendName appends the bytes whose hash is the release's id.
-func (m *Manifest) AppendName(b []byte) []byte {
-	b = append(b, manifestNamePrefix...)
+// WriteName writes the bytes whose hash is the release's id.
+func (m *Manifest) WriteName(w io.Writer) error {
+	b := append(make([]byte, 0, 32<<10), manifestNamePrefix...)
 	for i := range m.Entries {
-		b = m.Entries[i].appendName(b)
+		if b = m.Entries[i].appendName(b); len(b) < cap(b)/2 {
+			continue
+		}
+		if _, err := w.Write(b); err != nil {
+			return err
+		}
+		b = b[:0]
 	}
-	return b
+	_, err := w.Write(b)
+	return err
 }
 
 func (e *Entry) appendName(b []byte) []byte {
@@ -143,8 +149,20 @@ func (m *Manifest) AppendBinary(b []byte) ([]byte, error) {
 
 // ParseManifest reads the stored form. Every path is checked: what comes from disk
 // or from a node is not trusted to stay beneath its folder.
-func ParseManifest(b []byte) (*Manifest, error) {
-	rest, ok := strings.CutPrefix(string(b), manifestFilePrefix)
+func ParseManifest(b []byte) (*Manifest, error) { return parseManifest(string(b)) }
+
+// ReadManifest reads the stored form of about so many bytes.
+func ReadManifest(r io.Reader, size int64) (*Manifest, error) {
+	var b strings.Builder // its bytes become the paths: a large manifest is not copied
+	b.Grow(int(min(max(size, 0), 1<<30)))
+	if _, err := io.Copy(&b, r); err != nil {
+		return nil, err
+	}
+	return parseManifest(b.String())
+}
+
+func parseManifest(text string) (*Manifest, error) {
+	rest, ok := strings.CutPrefix(text, manifestFilePrefix)
 	if !ok {
 		return nil, fmt.Errorf("not a manifest of version 1")
 	}
@@ -153,13 +171,11 @@ func ParseManifest(b []byte) (*Manifest, error) {
 	if r.err == nil && count > uint64(len(rest)) {
 		return nil, fmt.Errorf("manifest: %d entries in %d bytes", count, len(rest))
 	}
-	m := &Manifest{Entries: make([]Entry, 0, count)}
-	for range count {
-		e := r.entry()
-		if r.err != nil {
+	m := &Manifest{Entries: make([]Entry, count)}
+	for i := range m.Entries {
+		if r.entry(&m.Entries[i]); r.err != nil {
 			return nil, r.err
 		}
-		m.Entries = append(m.Entries, e)
 	}
 	if r.text != "" {
 		return nil, fmt.Errorf("manifest: %d bytes too many", len(r.text))
@@ -172,8 +188,8 @@ func ParseEntries(b []byte) ([]Entry, error) {
 	r := &entryReader{text: string(b)}
 	var all []Entry
 	for r.text != "" {
-		e := r.entry()
-		if r.err != nil {
+		var e Entry
+		if r.entry(&e); r.err != nil {
 			return nil, r.err
 		}
 		all = append(all, e)
@@ -184,16 +200,19 @@ func ParseEntries(b []byte) ([]Entry, error) {
 // Check refuses a manifest that is out of order, or whose paths could leave the
 // folder that they are laid out in, or lie below another's file or link.
 func (m *Manifest) Check() error {
-	lastDir := "."
+	before := ""
+	var begins []int // lengths of earlier paths that the one before begins with, itself the last
 	for i := range m.Entries {
 		e := &m.Entries[i]
-		if err := CheckPath(e.Path); err != nil {
+		shared := sharedLength(before, e.Path)
+		// The folders that it shares with the one before were looked at there.
+		if err := checkPath(e.Path, strings.LastIndexByte(e.Path[:shared], '/')+1); err != nil {
 			return err
 		}
 		if e.Size < 0 {
 			return fmt.Errorf("manifest: %q has the size %d", e.Path, e.Size)
 		}
-		if i > 0 && m.Entries[i-1].Path >= e.Path {
+		if i > 0 && (shared == len(e.Path) || shared < len(before) && before[shared] > e.Path[shared]) {
 			return fmt.Errorf("manifest: %q is out of order", e.Path)
 		}
 		if e.Type == TypeLink {
@@ -201,24 +220,37 @@ func (m *Manifest) Check() error {
 				return err
 			}
 		}
-		dir := path.Dir(e.Path)
-		if dir == lastDir {
-			continue
+		// In the order of bytes, all paths that begin with another one follow it at once.
+		for len(begins) > 0 && begins[len(begins)-1] > shared {
+			begins = begins[:len(begins)-1]
 		}
-		lastDir = dir
-		for ; dir != "."; dir = path.Dir(dir) {
-			if above := m.Find(dir); above != nil {
-				return fmt.Errorf("manifest: %q lies below %q, which is no folder with contents", e.Path, dir)
+		for _, length := range begins {
+			if e.Path[length] == '/' {
+				return fmt.Errorf("manifest: %q lies below %q, which is no folder with contents", e.Path, e.Path[:length])
 			}
 		}
+		begins = append(begins, len(e.Path))
+		before = e.Path
 	}
 	return nil
 }
 
+func sharedLength(a, b string) int {
+	n := min(len(a), len(b))
+	for i := range n {
+		if a[i] != b[i] {
+			return i
+		}
+	}
+	return n
+}
+
 // CheckPath refuses a path that is not clean, relative and free of control characters.
-func CheckPath(p string) error {
-	begin := 0 // of the part at hand
-	for i := 0; i <= len(p); i++ {
+func CheckPath(p string) error { return checkPath(p, 0) }
+
+// checkPath checks a path from the begin of one of its parts on.
+func checkPath(p string, begin int) error {
+	for i := begin; i <= len(p); i++ {
 		if i < len(p) && p[i] != '/' {
 			if p[i] < 0x20 || p[i] == 0x7f {
 				return fmt.Errorf("path %q has a control character", p)
@@ -337,11 +369,10 @@ func (r *entryReader) bytes(n uint64) string {
 	return text
 }
 
-func (r *entryReader) entry() Entry {
-	var e Entry
+func (r *entryReader) entry(e *Entry) {
 	t := r.bytes(1)
 	if r.err != nil {
-		return e
+		return
 	}
 	e.Type = EntryType(t[0])
 	e.Path = r.bytes(r.uvarint())
@@ -358,5 +389,4 @@ func (r *entryReader) entry() Entry {
 		}
 	}
 	e.Mtime = r.varint()
-	return e
 }

@@ -188,7 +188,8 @@ func (s *session) Receive(ctx context.Context, d rollcall.Delivery, progress fun
 		return rollcall.Received{}, s.lost(ctx, err)
 	}
 	go r.listen()
-	err = s.wire.SendStream(untilDone{content, r.done}, r.sent)
+	source := &untilDone{r: content, done: r.done}
+	err = s.wire.SendStream(source, r.sent)
 	for err == nil {
 		select {
 		case paths := <-r.missing:
@@ -207,6 +208,9 @@ func (s *session) Receive(ctx context.Context, d rollcall.Delivery, progress fun
 			if errors.As(r.err, &told) && told.Kind != rollcall.KindUnreachable {
 				return rollcall.Received{}, r.err // the node said why before it went
 			}
+		}
+		if source.err != nil {
+			return rollcall.Received{}, source.err // not the node's fault
 		}
 		return rollcall.Received{}, s.lost(ctx, err)
 	}
@@ -279,22 +283,27 @@ func (r *receiving) fill(ctx context.Context, d rollcall.Delivery, paths []strin
 		return err
 	}
 	defer content.Close()
-	return r.session.wire.SendStream(untilDone{content, r.done}, func(int64) {})
+	return r.session.wire.SendStream(&untilDone{r: content, done: r.done}, func(int64) {})
 }
 
 // untilDone ends a stream early when the node has answered already: it refused.
 type untilDone struct {
 	r    io.Reader
 	done <-chan struct{}
+	err  error // of the stream itself
 }
 
-func (u untilDone) Read(b []byte) (int, error) {
+func (u *untilDone) Read(b []byte) (int, error) {
 	select {
 	case <-u.done:
 		return 0, io.EOF
 	default:
-		return u.r.Read(b)
 	}
+	n, err := u.r.Read(b)
+	if err != nil && err != io.EOF {
+		u.err = err
+	}
+	return n, err
 }
 
 // Switch makes a release live.

@@ -121,11 +121,8 @@ func (f *folder) foreign() (string, error) {
 			return "current, which points to " + target, nil
 		}
 	}
-	if _, err := f.root.Lstat(private); err == nil {
-		if _, err := f.root.Lstat(takingOver); err == nil {
-			return "what is being taken over", nil
-		}
-		return "", nil // other files beside ours are the operator's business
+	if words, ours := f.ours(); ours {
+		return words, nil // other files beside ours are the operator's business
 	}
 	dir, err := f.root.Open(".")
 	if err != nil {
@@ -138,10 +135,25 @@ func (f *folder) foreign() (string, error) {
 	}
 	names = slices.DeleteFunc(names, func(name string) bool { return name == shared || name == "lost+found" })
 	slices.Sort(names)
+	if words, ours := f.ours(); ours {
+		return words, nil // another process has just made it so
+	}
 	if len(names) > 4 {
 		names = append(names[:4], "…")
 	}
 	return strings.Join(names, ", "), nil
+}
+
+// ours tells whether the folder is Rollcall's, and of one that is about to become so
+// what stands in it.
+func (f *folder) ours() (foreign string, ours bool) {
+	if _, err := f.root.Lstat(private); err != nil {
+		return "", false
+	}
+	if _, err := f.root.Lstat(takingOver); err == nil {
+		return "what is being taken over", true
+	}
+	return "", true
 }
 
 // live is the release that `current` points to, or "".

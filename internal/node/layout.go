@@ -35,8 +35,6 @@ type layout struct {
 	out  *bufio.Writer
 	sum  *blake3.Hasher
 	old  bytes.Buffer
-	// there are the files that the layout has already: it was made out of a spare.
-	there map[*rollcall.Entry]bool
 	// edited are the paths in the base that are not what its manifest says.
 	edited []string
 	// distrust are paths of the base that are to be taken for edited, whatever they look like.
@@ -98,6 +96,10 @@ func (l *layout) openRoot() (err error) {
 // close removes what did not become a release.
 func (l *layout) close() {
 	l.to.leave(0)
+	l.from.leave(0)
+	if l.base != nil {
+		l.base.Close()
+	}
 	if l.root != nil {
 		l.root.Close()
 	}
@@ -107,28 +109,37 @@ func (l *layout) close() {
 
 func (l *layout) sync() error { return unix.Syncfs(int(l.own.Fd())) }
 
-// lay makes the wanted files. It returns those whose content was not to be had here,
-// because the base's file is not what its manifest says.
-func (l *layout) lay(wants []pack.Want, base rollcall.ReleaseID, r *pack.Reader, writing func() error) (missing []pack.Want, err error) {
-	if base != "" {
-		if l.base, err = l.f.root.Open(releases + "/" + string(base)); err != nil {
-			return nil, fmt.Errorf("open the old release: %w", err)
-		}
-		l.from.root = int(l.base.Fd())
-		defer func() {
-			l.from.leave(0)
-			l.base.Close()
-			l.base = nil
-		}()
+// openBase opens the release on which this one is based.
+func (l *layout) openBase(base rollcall.ReleaseID) (err error) {
+	if base == "" {
+		return nil
 	}
+	if l.base, err = l.f.root.Open(releases + "/" + string(base)); err != nil {
+		return fmt.Errorf("open the old release: %w", err)
+	}
+	l.from.root = int(l.base.Fd())
+	return nil
+}
+
+// lay makes the wanted files; all are the facts of each, or nothing. It
+// returns those whose content was not to be had here, because the base's file is not what
+// its manifest says.
+func (l *layout) lay(wants []pack.Want, all []facts, r *pack.Reader, writing func() error) (missing []pack.Want, err error) {
 	var contents []*pack.Want // for what is the same as an earlier one
 	told := false
 	for i := range wants {
 		want := &wants[i]
-		if l.there[want.Entry] && want.How != pack.Content {
+		var known facts
+		if i < len(all) {
+			known = all[i]
+		}
+		if known&isThere != 0 && want.How != pack.Content {
 			// It need not be linked, but what somebody edited is still to be told.
-			if want.How == pack.Link {
-				ok, err := l.look(want.From)
+			if want.How == pack.Link && known&baseWhole == 0 {
+				ok, err := false, error(nil)
+				if known&baseEdited == 0 {
+					ok, err = l.look(want.From)
+				}
 				if err != nil {
 					return nil, fmt.Errorf("look at %s: %w", want.From.Path, err)
 				}
@@ -155,7 +166,7 @@ func (l *layout) lay(wants []pack.Want, base rollcall.ReleaseID, r *pack.Reader,
 				}
 			}
 			contents = append(contents, want)
-			whole, err = l.content(want, r, contents)
+			whole, err = l.content(want, known, r, contents)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("write %s: %w", want.Entry.Path, err)
@@ -242,7 +253,7 @@ func (l *layout) openFrom(e *rollcall.Entry) (*os.File, error) {
 }
 
 // content writes a file whose content is in the pack.
-func (l *layout) content(want *pack.Want, r *pack.Reader, contents []*pack.Want) (bool, error) {
+func (l *layout) content(want *pack.Want, known facts, r *pack.Reader, contents []*pack.Want) (bool, error) {
 	whole := true
 	var opened []*os.File
 	defer func() {
@@ -293,7 +304,7 @@ func (l *layout) content(want *pack.Want, r *pack.Reader, contents []*pack.Want)
 			return earlier, nil
 		},
 	}
-	if l.there[want.Entry] { // read on, to where the next content begins
+	if known&isThere != 0 { // read on, to where the next content begins
 		return true, r.Next(io.Discard, want.Entry.Size, places)
 	}
 	good, err := l.write(want.Entry, func(w io.Writer) error { return r.Next(w, want.Entry.Size, places) })

@@ -92,12 +92,17 @@ func (s *Server) receive(f *folder, q *wire.Request) (rollcall.Received, error) 
 	if err := s.conn.SendPhase("linking"); err != nil {
 		return received, err
 	}
+	if err := layout.openBase(from); err != nil {
+		return received, err
+	}
+	wants := pack.Wants(base, to)
+	var known []facts
 	if was != nil {
-		if layout.there, err = layout.reuse(was, to); err != nil {
+		if known, err = layout.reuse(was, to, wants); err != nil {
 			return received, fmt.Errorf("make a release out of an old one: %w", err)
 		}
 	}
-	missing, err := layout.lay(pack.Wants(base, to), from, r, func() error { return s.conn.SendPhase("writing") })
+	missing, err := layout.lay(wants, known, r, func() error { return s.conn.SendPhase("writing") })
 	if err != nil {
 		return received, err
 	}
@@ -146,7 +151,7 @@ func (s *Server) fill(layout *layout, missing []pack.Want) (int64, error) {
 	for i := range missing {
 		missing[i] = pack.Want{Entry: missing[i].Entry, How: pack.Content}
 	}
-	again, err := layout.lay(missing, "", r, func() error { return nil })
+	again, err := layout.lay(missing, nil, r, func() error { return nil })
 	if err != nil {
 		return 0, err
 	}
@@ -302,6 +307,7 @@ func (f *folder) discard(name string) error {
 }
 
 func nameOf(m *rollcall.Manifest) rollcall.ReleaseID {
-	sum := blake3.Sum256(m.AppendName(nil))
-	return rollcall.ReleaseID(hex.EncodeToString(sum[:]))
+	h := blake3.New()
+	_ = m.WriteName(h) // a hash takes everything
+	return rollcall.ReleaseID(hex.EncodeToString(h.Sum(nil)))
 }

@@ -14,6 +14,7 @@ package pack
 import (
 	"encoding/binary"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -51,37 +52,44 @@ type Want struct {
 // Wants tells for every file of a release, in the manifest's order, where it comes
 // from. A file that only moved is linked to its old place.
 func Wants(base, to *rollcall.Manifest) []Want {
-	wants := make([]Want, 0, len(to.Entries))
-	var moved map[rollcall.Hash]*rollcall.Entry
-	i := 0
-	for j := range to.Entries {
-		e := &to.Entries[j]
-		for i < len(base.Entries) && base.Entries[i].Path < e.Path {
-			i++
-		}
-		if !e.IsFile() {
-			continue
-		}
-		want := Want{Entry: e, How: Content}
-		if i < len(base.Entries) && base.Entries[i].Path == e.Path && base.Entries[i].IsFile() {
-			want.From = &base.Entries[i]
-		}
-		source := want.From
-		if source == nil || !source.SameContent(e) {
-			if moved == nil {
-				moved = byContent(base)
+	return slices.AppendSeq(make([]Want, 0, len(to.Entries)), EachWant(base, to))
+}
+
+// EachWant gives Wants one by one: most are links, and of no interest to who makes a pack.
+func EachWant(base, to *rollcall.Manifest) iter.Seq[Want] {
+	return func(yield func(Want) bool) {
+		var moved map[rollcall.Hash]*rollcall.Entry
+		i := 0
+		for j := range to.Entries {
+			e := &to.Entries[j]
+			for i < len(base.Entries) && base.Entries[i].Path < e.Path {
+				i++
 			}
-			source = moved[e.Hash]
-		}
-		if source != nil && source.SameContent(e) {
-			want.From, want.How = source, Copy
-			if source.Type == e.Type && source.Mtime == e.Mtime {
-				want.How = Link
+			if !e.IsFile() {
+				continue
+			}
+			want := Want{Entry: e, How: Content}
+			if i < len(base.Entries) && base.Entries[i].Path == e.Path && base.Entries[i].IsFile() {
+				want.From = &base.Entries[i]
+			}
+			source := want.From
+			if source == nil || !source.SameContent(e) {
+				if moved == nil {
+					moved = byContent(base)
+				}
+				source = moved[e.Hash]
+			}
+			if source != nil && source.SameContent(e) {
+				want.From, want.How = source, Copy
+				if source.Type == e.Type && source.Mtime == e.Mtime {
+					want.How = Link
+				}
+			}
+			if !yield(want) {
+				return
 			}
 		}
-		wants = append(wants, want)
 	}
-	return wants
 }
 
 func byContent(m *rollcall.Manifest) map[rollcall.Hash]*rollcall.Entry {

@@ -22,14 +22,15 @@ type Writer struct {
 // NewWriter begins a pack with the manifest's changes. raw is about how many bytes
 // will follow: the more there are, the less each is worth compressing well.
 func NewWriter(w io.Writer, changes []byte, raw int64) (*Writer, error) {
-	level := zstd.SpeedBetterCompression
-	switch {
-	case raw >= 16<<20:
+	level := zstd.SpeedDefault // what is better makes packs of deltas hardly smaller, and clears megabytes first
+	if raw >= 16<<20 {
 		level = zstd.SpeedFastest
-	case raw >= 2<<20:
-		level = zstd.SpeedDefault
 	}
-	z, err := zstd.NewWriter(w, zstd.WithEncoderLevel(level), zstd.WithWindowSize(windowSize), zstd.WithEncoderCRC(false))
+	window := windowSize // it is made twice as large: not for what is far smaller
+	for window > 64<<10 && int64(window)/2 >= raw+int64(len(changes)) {
+		window /= 2
+	}
+	z, err := zstd.NewWriter(w, zstd.WithEncoderLevel(level), zstd.WithWindowSize(window), zstd.WithEncoderCRC(false))
 	if err != nil {
 		return nil, fmt.Errorf("write a pack: %w", err)
 	}

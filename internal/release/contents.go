@@ -7,102 +7,102 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 
 	"github.com/rollcall-dev/rollcall"
 )
 
-// contents gives contents by hash in an order fixed beforehand: from what this process
-// read already, from the objects of builds, and the rest from one pass over the
-// repository.
-type contents struct {
+// source is where a content is to be had.
+type source struct {
+	hash rollcall.Hash
+	blob string // in the repository; empty: this process read it already, or a build made it
+	user int    // which content of a pack it is needed for
+}
+
+// finder finds contents, one look each.
+type finder struct {
 	s      *Store
-	order  []rollcall.Hash
-	at     int
-	blobs  map[int]bool // places in order that the repository fills
-	supply chan supply
-	cancel context.CancelFunc
-	done   chan error
+	tx     *sql.Tx // one for all looks: each of its own would take its own locks
+	lookUp *sql.Stmt
+	builds bool // there are contents that builds made
 }
 
-type supply struct {
-	size    int64
-	content io.Reader
-	used    chan error
-}
-
-func (s *Store) contents(ctx context.Context, repo rollcall.Repository, order []rollcall.Hash) (*contents, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	c := &contents{s: s, order: order, blobs: map[int]bool{}, supply: make(chan supply), cancel: cancel, done: make(chan error, 1)}
-	var names []string
-	for i, hash := range order {
-		if s.spool.open(hash) != nil {
-			continue
-		}
-		if _, err := os.Stat(s.object(hash)); err == nil {
-			continue
-		}
-		var blob string
-		err := s.db.QueryRowContext(ctx, `SELECT blob FROM blobs WHERE hash = ? LIMIT 1`, hash[:]).Scan(&blob)
-		if errors.Is(err, sql.ErrNoRows) {
-			cancel()
-			return nil, rollcall.Errorf(rollcall.KindNotFound, "the content %s of a release is kept nowhere any more", hash).
-				WithHint("roll the revision itself: it is read from the repository anew")
-		}
-		if err != nil {
-			cancel()
-			return nil, fmt.Errorf("look up a content: %w", err)
-		}
-		c.blobs[i] = true
-		names = append(names, blob)
+func (s *Store) finder(ctx context.Context) (*finder, error) {
+	made, err := os.ReadDir(filepath.Join(s.dir, "objects"))
+	if err != nil {
+		return nil, fmt.Errorf("look up contents: %w", err)
 	}
-	go func() {
-		c.done <- repo.Blobs(ctx, names, func(_ int, size int64, content io.Reader) error {
-			one := supply{size, content, make(chan error)}
-			select {
-			case c.supply <- one:
-				return <-one.used
-			case <-ctx.Done():
-				return ctx.Err()
+	f := &finder{s: s, builds: len(made) > 0}
+	if f.tx, err = s.db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true}); err != nil {
+		return nil, fmt.Errorf("look up contents: %w", err)
+	}
+	if f.lookUp, err = f.tx.PrepareContext(ctx, `SELECT blob FROM blobs WHERE hash = ? LIMIT 1`); err != nil {
+		_ = f.tx.Rollback()
+		return nil, fmt.Errorf("look up contents: %w", err)
+	}
+	return f, nil
+}
+
+func (f *finder) close() { _ = f.tx.Rollback() } // it has only read
+
+// find tells where a content is, if it is to be had here.
+func (f *finder) find(ctx context.Context, hash rollcall.Hash) (at source, ok bool, err error) {
+	at.hash = hash
+	if f.s.spool.open(hash) != nil {
+		return at, true, nil
+	}
+	if f.builds {
+		if _, err := os.Stat(f.s.object(hash)); err == nil {
+			return at, true, nil
+		}
+	}
+	err = f.lookUp.QueryRowContext(ctx, hash[:]).Scan(&at.blob)
+	if errors.Is(err, sql.ErrNoRows) {
+		return at, false, nil
+	}
+	if err != nil {
+		return at, false, fmt.Errorf("look up a content: %w", err)
+	}
+	return at, true, nil
+}
+
+// each gives contents in their order: from what this process read already, from the
+// objects of builds, and the rest from one pass over the repository.
+func (s *Store) each(ctx context.Context, repo rollcall.Repository, order []source, use func(i int, size int64, content io.Reader) error) error {
+	var blobs []string
+	for _, one := range order {
+		if one.blob != "" {
+			blobs = append(blobs, one.blob)
+		}
+	}
+	next := 0
+	own := func() error { // up to what the repository gives next
+		for ; next < len(order) && order[next].blob == ""; next++ {
+			if err := s.kept(order[next].hash, func(size int64, content io.Reader) error { return use(next, size, content) }); err != nil {
+				return err
 			}
-		})
-	}()
-	return c, nil
-}
-
-// holds tells whether a content is to be had here.
-func (s *Store) holds(ctx context.Context, hash rollcall.Hash) bool {
-	if s.spool.open(hash) != nil {
-		return true
+		}
+		return nil
 	}
-	if _, err := os.Stat(s.object(hash)); err == nil {
-		return true
-	}
-	var one int
-	return s.db.QueryRowContext(ctx, `SELECT 1 FROM blobs WHERE hash = ? LIMIT 1`, hash[:]).Scan(&one) == nil
-}
-
-// next hands the next content of the order to use.
-func (c *contents) next(use func(size int64, content io.Reader) error) error {
-	hash, i := c.order[c.at], c.at
-	c.at++
-	if c.blobs[i] {
-		select {
-		case one := <-c.supply:
-			err := use(one.size, one.content)
-			one.used <- err
-			return err
-		case err := <-c.done:
-			c.done <- err
-			if err == nil {
-				err = io.ErrUnexpectedEOF
-			}
+	err := repo.Blobs(ctx, blobs, func(_ int, size int64, content io.Reader) error {
+		if err := own(); err != nil {
 			return err
 		}
+		next++
+		return use(next-1, size, content)
+	})
+	if err != nil {
+		return err
 	}
-	if r := c.s.spool.open(hash); r != nil {
+	return own()
+}
+
+// kept opens a content that is kept here.
+func (s *Store) kept(hash rollcall.Hash, use func(size int64, content io.Reader) error) error {
+	if r := s.spool.open(hash); r != nil {
 		return use(r.(interface{ Size() int64 }).Size(), r)
 	}
-	file, err := os.Open(c.s.object(hash))
+	file, err := os.Open(s.object(hash))
 	if err != nil {
 		return err
 	}
@@ -112,19 +112,4 @@ func (c *contents) next(use func(size int64, content io.Reader) error) error {
 		return err
 	}
 	return use(info.Size(), file)
-}
-
-// close ends the pass over the repository. It may be called twice.
-func (c *contents) close() error {
-	givenUp := c.at < len(c.order) // given up: how the pass ends does not matter
-	if givenUp {
-		c.cancel()
-	}
-	err := <-c.done
-	c.done <- nil
-	c.cancel()
-	if givenUp {
-		return nil
-	}
-	return err
 }

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,13 +20,22 @@ import (
 	"github.com/rollcall-dev/rollcall/internal/pack"
 )
 
-// packed is a pack that this process made or found.
+// packed is a pack that this process makes or found.
 type packed struct {
-	once sync.Once
-	path string
-	size int64
-	err  error
+	once    sync.Once
+	err     error // that kept it from being begun
+	path    string
+	file    *growing
+	raw     int64 // bytes of the contents in it
+	bytes   int64 // that the new files take on a node's disk
+	created int   // how many they are
+	keeping sync.WaitGroup
+	kept    error // why it could not be kept, once keeping is done
 }
+
+// sentEarly is from how many bytes of contents on a pack is sent while it is still being
+// made. Smaller ones are whole in a moment.
+const sentEarly = 8 << 20
 
 // Deliver gives what brings a node from one release to another. However many nodes go
 // that way, the pack is made once.
@@ -49,28 +60,40 @@ func (s *Store) Deliver(ctx context.Context, code *rollcall.Code, repo rollcall.
 		s.packing[key] = p
 	}
 	s.mu.Unlock()
-	wants := pack.Wants(base, target)
-	for _, want := range wants {
-		if want.How != pack.Link {
-			d.Bytes += want.Entry.Size + 4096
-			d.Created++
-		}
-	}
-	p.once.Do(func() { p.err = s.pack(ctx, p, repo, base, target, wants, note) })
+	p.once.Do(func() { p.err = s.begin(ctx, p, repo, base, target, note) })
 	if p.err != nil {
 		return d, p.err
 	}
-	d.Size = p.size
-	d.Pack = func() (io.ReadCloser, error) { return os.Open(p.path) }
+	d.Bytes, d.Created, d.Size, d.Pack = p.bytes, p.created, p.raw, p.file.open
+	if p.raw < sentEarly {
+		if d.Size, err = p.file.whole(); err != nil {
+			return d, err
+		}
+	}
 	d.Missing = func(ctx context.Context, paths []string) (io.ReadCloser, int64, error) {
 		return s.extra(ctx, repo, target, paths)
 	}
 	return d, nil
 }
 
-func (s *Store) pack(ctx context.Context, p *packed, repo rollcall.Repository, base, to *rollcall.Manifest, wants []pack.Want, note func(string)) error {
+// begin finds a pack, or begins to make it: that goes on beside its delivery, and Evict
+// and Close wait for it.
+func (s *Store) begin(ctx context.Context, p *packed, repo rollcall.Repository, base, to *rollcall.Manifest, note func(string)) error {
+	var contents []pack.Want
+	for want := range pack.EachWant(base, to) {
+		if want.How != pack.Link {
+			p.bytes += want.Entry.Size + 4096
+			p.created++
+		}
+		if want.How == pack.Content {
+			contents = append(contents, want)
+			p.raw += want.Entry.Size
+		}
+	}
 	if info, err := os.Stat(p.path); err == nil {
-		p.size = info.Size()
+		p.file, p.raw = newGrowing(p.path, p.path), 0
+		p.file.grew(int(info.Size()))
+		p.file.end(nil)
 		now := time.Now()
 		return os.Chtimes(p.path, now, now) // the least recently used goes first
 	}
@@ -78,30 +101,37 @@ func (s *Store) pack(ctx context.Context, p *packed, repo rollcall.Repository, b
 	if err != nil {
 		return fmt.Errorf("make a pack: %w", err)
 	}
-	defer file.Cleanup()
-	var contents []pack.Want
-	var raw int64
-	for _, want := range wants {
-		if want.How == pack.Content {
-			contents = append(contents, want)
-			raw += want.Entry.Size
+	p.file = newGrowing(file.Name(), p.path)
+	if p.raw > sentEarly {
+		note(fmt.Sprintf("packing %d files, %d MB", len(contents), p.raw>>20))
+	}
+	p.keeping.Go(func() {
+		err := s.write(ctx, growingWriter{p.file, file}, repo, pack.AppendChanges(nil, base, to), contents, p.raw)
+		if err != nil {
+			_ = file.Cleanup() // of a file that nobody will ask for
+			p.file.end(fmt.Errorf("make a pack: %w", err))
+			return
 		}
-	}
-	if raw > 8<<20 {
-		note(fmt.Sprintf("packing %d files, %d MB", len(contents), raw>>20))
-	}
-	if err := s.write(ctx, file, repo, pack.AppendChanges(nil, base, to), contents, raw); err != nil {
-		return fmt.Errorf("make a pack: %w", err)
-	}
-	info, err := file.Stat()
-	if err != nil {
-		return fmt.Errorf("make a pack: %w", err)
-	}
-	p.size = info.Size()
-	if err := file.CloseAtomicallyReplace(); err != nil {
-		return fmt.Errorf("make a pack: %w", err)
-	}
+		p.file.end(nil)
+		if err := file.CloseAtomicallyReplace(); err != nil {
+			_ = file.Cleanup()
+			p.kept = fmt.Errorf("keep a pack: %w", err)
+		}
+	})
 	return nil
+}
+
+// packsKept waits until all packs that are being made are kept.
+func (s *Store) packsKept() error {
+	s.mu.Lock()
+	packs := slices.Collect(maps.Values(s.packing))
+	s.mu.Unlock()
+	var err error
+	for _, p := range packs {
+		p.keeping.Wait()
+		err = errors.Join(err, p.kept)
+	}
+	return err
 }
 
 // extra makes a pack of whole contents that a node asked for.
@@ -143,51 +173,96 @@ func (s *Store) write(ctx context.Context, w io.Writer, repo rollcall.Repository
 	if err != nil {
 		return err
 	}
-	first := map[rollcall.Hash]int{}
-	delta := map[int]bool{}
-	var needs []rollcall.Hash // in the order in which they will be asked for
-	for i, want := range contents {
-		if _, ok := first[want.Entry.Hash]; ok {
-			continue
-		}
-		first[want.Entry.Hash] = i
-		// The old content of an adopted manifest may never have been read here.
-		if hasDelta(want) && s.holds(ctx, want.From.Hash) {
-			delta[i] = true
-			needs = append(needs, want.From.Hash)
-		}
-		needs = append(needs, want.Entry.Hash)
-	}
-	in, err := s.contents(ctx, repo, needs)
+	plan, needs, err := s.sources(ctx, contents)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = in.close() }()
+	at := 0 // in contents
+	same := func(end int) error {
+		for ; at < end; at++ {
+			if err := out.Same(plan[at].first); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	var old, fresh bytes.Buffer
-	for i, want := range contents {
-		if first[want.Entry.Hash] != i {
-			if err := out.Same(first[want.Entry.Hash]); err != nil {
+	err = s.each(ctx, repo, needs, func(i int, size int64, r io.Reader) error {
+		user := needs[i].user
+		switch {
+		case !plan[user].delta:
+			if err := same(user); err != nil {
 				return err
 			}
-			continue
-		}
-		if !delta[i] {
-			if err := in.next(func(size int64, r io.Reader) error { return out.Whole(size, r) }); err != nil {
-				return err
-			}
-			continue
-		}
-		for _, buf := range []*bytes.Buffer{&old, &fresh} {
-			buf.Reset()
-			if err := in.next(func(_ int64, r io.Reader) error { _, err := buf.ReadFrom(r); return err }); err != nil {
-				return err
-			}
-		}
-		if err := out.Changed(old.Bytes(), fresh.Bytes()); err != nil {
+			at++
+			return out.Whole(size, r)
+		case i+1 < len(needs) && needs[i+1].user == user: // the old one comes first
+			old.Reset()
+			_, err := old.ReadFrom(r)
 			return err
 		}
+		if err := same(user); err != nil {
+			return err
+		}
+		at++
+		fresh.Reset()
+		if _, err := fresh.ReadFrom(r); err != nil {
+			return err
+		}
+		return out.Changed(old.Bytes(), fresh.Bytes())
+	})
+	if err == nil {
+		err = same(len(contents))
 	}
-	return errors.Join(in.close(), out.Close())
+	return errors.Join(err, out.Close())
+}
+
+// planned is how a content is written.
+type planned struct {
+	first int  // the first one in the pack that is the same
+	delta bool // against its old one
+}
+
+// sources tells how each content is written, and where all that is needed for it is to
+// be had, in the order of its use.
+func (s *Store) sources(ctx context.Context, contents []pack.Want) ([]planned, []source, error) {
+	f, err := s.finder(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer f.close()
+	plan, needs := make([]planned, len(contents)), make([]source, 0, len(contents))
+	first := make(map[rollcall.Hash]int, len(contents))
+	for i, want := range contents {
+		if earlier, ok := first[want.Entry.Hash]; ok {
+			plan[i].first = earlier
+			continue
+		}
+		first[want.Entry.Hash], plan[i].first = i, i
+		if hasDelta(want) {
+			// The old content of an adopted manifest may never have been read here.
+			old, ok, err := f.find(ctx, want.From.Hash)
+			if err != nil {
+				return nil, nil, err
+			}
+			if ok {
+				plan[i].delta = true
+				old.user = i
+				needs = append(needs, old)
+			}
+		}
+		content, ok, err := f.find(ctx, want.Entry.Hash)
+		if err != nil {
+			return nil, nil, err
+		}
+		if !ok {
+			return nil, nil, rollcall.Errorf(rollcall.KindNotFound, "the content %s of a release is kept nowhere any more", want.Entry.Hash).
+				WithHint("roll the revision itself: it is read from the repository anew")
+		}
+		content.user = i
+		needs = append(needs, content)
+	}
+	return plan, needs, nil
 }
 
 func hasDelta(want pack.Want) bool {

@@ -17,6 +17,9 @@ const keepBuilds = 50
 // Evict removes the packs that were not used for longest, until the rest fits the
 // limit, and built contents that no recent release holds.
 func (s *Store) Evict() error {
+	if err := s.packsKept(); err != nil {
+		return err
+	}
 	if err := s.evictPacks(); err != nil {
 		return fmt.Errorf("evict packs: %w", err)
 	}

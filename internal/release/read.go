@@ -57,19 +57,32 @@ func (s *Store) read(ctx context.Context, code *rollcall.Code, repo rollcall.Rep
 	if err := refused.err(); err != nil {
 		return nil, err
 	}
-	m := &rollcall.Manifest{Entries: make([]rollcall.Entry, 0, len(last.manifest.Entries)+len(fresh))}
-	for i := range last.manifest.Entries {
-		if _, ok := changed[last.manifest.Entries[i].Path]; !ok {
-			m.Entries = append(m.Entries, last.manifest.Entries[i])
-		}
-	}
+	return merged(last.manifest, changed), nil
+}
+
+// merged puts what changed among what stays, in the order of the paths.
+func merged(before *rollcall.Manifest, changed map[string]*rollcall.Entry) *rollcall.Manifest {
+	fresh := make([]*rollcall.Entry, 0, len(changed))
 	for _, e := range changed {
 		if e != nil {
-			m.Entries = append(m.Entries, *e)
+			fresh = append(fresh, e)
 		}
 	}
-	slices.SortFunc(m.Entries, func(a, b rollcall.Entry) int { return strings.Compare(a.Path, b.Path) })
-	return m, nil
+	slices.SortFunc(fresh, func(a, b *rollcall.Entry) int { return strings.Compare(a.Path, b.Path) })
+	m := &rollcall.Manifest{Entries: make([]rollcall.Entry, 0, len(before.Entries)+len(fresh))}
+	for i := range before.Entries {
+		old := &before.Entries[i]
+		for len(fresh) > 0 && fresh[0].Path < old.Path {
+			m.Entries, fresh = append(m.Entries, *fresh[0]), fresh[1:]
+		}
+		if _, ok := changed[old.Path]; !ok {
+			m.Entries = append(m.Entries, *old)
+		}
+	}
+	for _, e := range fresh {
+		m.Entries = append(m.Entries, *e)
+	}
+	return m
 }
 
 // hash fills in what the entries hold. Only blobs that were never seen are read.

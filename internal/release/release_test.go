@@ -344,6 +344,9 @@ func TestPacksStayWithinTheLimit(t *testing.T) {
 		repo.trees[tree] = map[string]string{"a": content.String()}
 		ids = append(ids, build(t, s, repo, www, tree, 1000).ID)
 		d := deliver(t, s, repo, www, "", ids[i])
+		if err := s.packsKept(); err != nil {
+			t.Fatal(err)
+		}
 		at := time.Now().Add(time.Duration(i-10) * time.Minute)
 		if err := os.Chtimes(filepath.Join(dir, "packs", "-"+string(ids[i])), at, at); err != nil {
 			t.Fatal(err)
@@ -468,4 +471,73 @@ func (f *failing) Blobs(ctx context.Context, blobs []string, fn func(int, int64,
 		return err
 	}
 	return errBroken
+}
+
+func TestALargePackIsSentWhileItIsMade(t *testing.T) {
+	repo := newRepository()
+	repo.trees["one"] = map[string]string{"a": strings.Repeat("a", sentEarly), "b": "2", "c": "2"}
+	dir := t.TempDir()
+	s := openStore(t, dir, DefaultLimit)
+	one := build(t, s, repo, www, "one", 1000)
+	s.Close() // so that the contents must be read again
+	s = openStore(t, dir, DefaultLimit)
+	held := &holding{repository: repo, hold: make(chan struct{})}
+	d, err := s.Deliver(t.Context(), www, held, "", one.ID, func(string) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	early, err := d.Pack()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer early.Close()
+	close(held.hold)
+	got, err := io.ReadAll(early)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Evict(); err != nil { // from now on it has its name
+		t.Fatal(err)
+	}
+	kept, err := os.ReadFile(filepath.Join(dir, "packs", "-"+string(one.ID)))
+	if err != nil || !bytes.Equal(got, kept) {
+		t.Errorf("sent were %d bytes and kept %d, %v", len(got), len(kept), err)
+	}
+	if got := contentsOf(t, d, nil, &rollcall.Manifest{}); !maps.Equal(got, repo.trees["one"]) {
+		t.Error("it holds something else")
+	}
+
+	dir = t.TempDir()
+	s = openStore(t, dir, DefaultLimit)
+	build(t, s, repo, www, "one", 1000)
+	s.Close()
+	s = openStore(t, dir, DefaultLimit)
+	if d, err = s.Deliver(t.Context(), www, &failing{repository: repo}, "", one.ID, func(string) {}); err != nil {
+		t.Fatal(err)
+	}
+	file, err := d.Pack()
+	if err == nil {
+		defer file.Close()
+		_, err = io.Copy(io.Discard, file)
+	}
+	if !errors.Is(err, errBroken) {
+		t.Errorf("a broken pack: %v", err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if left, err := os.ReadDir(filepath.Join(dir, "packs")); err != nil || len(left) != 0 {
+		t.Errorf("left: %v, %v", left, err)
+	}
+}
+
+// holding gives nothing before it is let go.
+type holding struct {
+	*repository
+	hold chan struct{}
+}
+
+func (h *holding) Blobs(ctx context.Context, blobs []string, fn func(int, int64, io.Reader) error) error {
+	<-h.hold
+	return h.repository.Blobs(ctx, blobs, fn)
 }

@@ -105,8 +105,9 @@ func (s *Store) openCache(ctx context.Context) error {
 
 // Close frees what the store took.
 func (s *Store) Close() error {
+	err := s.packsKept()
 	s.spool.close()
-	return s.db.Close()
+	return errors.Join(err, s.db.Close())
 }
 
 // Manifest gives a kept manifest.
@@ -123,14 +124,19 @@ func (s *Store) Manifest(id rollcall.ReleaseID) (*rollcall.Manifest, error) {
 	if !id.Valid() {
 		return nil, rollcall.Errorf(rollcall.KindNotFound, "%q is no release", rollcall.Printable(string(id)))
 	}
-	b, err := os.ReadFile(s.manifestPath(id))
+	file, err := os.Open(s.manifestPath(id))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, rollcall.Errorf(rollcall.KindNotFound, "the release %s is not known here", id.Short())
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read a manifest: %w", err)
 	}
-	if m, err = rollcall.ParseManifest(b); err != nil {
+	defer file.Close()
+	info, err := file.Stat()
+	if err == nil {
+		m, err = rollcall.ReadManifest(file, info.Size())
+	}
+	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", s.manifestPath(id), err)
 	}
 	s.remember(id, m)
@@ -174,6 +180,7 @@ func (s *Store) keep(id rollcall.ReleaseID, m *rollcall.Manifest) error {
 }
 
 func nameOf(m *rollcall.Manifest) rollcall.ReleaseID {
-	sum := blake3.Sum256(m.AppendName(nil))
-	return rollcall.ReleaseID(hex.EncodeToString(sum[:]))
+	h := blake3.New()
+	_ = m.WriteName(h) // a hash takes everything
+	return rollcall.ReleaseID(hex.EncodeToString(h.Sum(nil)))
 }

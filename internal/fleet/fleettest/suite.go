@@ -6,13 +6,14 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"net/url"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/rollcall-dev/rollcall"
@@ -121,6 +122,22 @@ func Run(t *testing.T, fresh func(t *testing.T) (rollcall.Transport, rollcall.No
 		}
 		s.receive(one.DeliverFrom(nil))
 		s.roll("", one)
+	})
+
+	t.Run("a pack that breaks off is told as it is", func(t *testing.T) {
+		s := open(t, fresh)
+		broken := errors.New("the repository is gone")
+		d := one.DeliverFrom(nil)
+		d.Pack = func() (io.ReadCloser, error) {
+			whole, err := one.DeliverFrom(nil).Pack()
+			return io.NopCloser(io.MultiReader(io.LimitReader(whole, 50), iotest.ErrReader(broken))), err
+		}
+		if _, err := s.Receive(t.Context(), d, func(string, int64) {}); !errors.Is(err, broken) {
+			t.Errorf("Receive = %v", err)
+		}
+		if left, err := filepath.Glob(filepath.Join(s.node.Folder, "releases", "*")); err != nil || len(left) > 0 {
+			t.Errorf("left: %v, %v", left, err)
+		}
 	})
 
 	t.Run("a lower token and another record are refused at every verb", func(t *testing.T) {
@@ -246,9 +263,6 @@ func Run(t *testing.T, fresh func(t *testing.T) (rollcall.Transport, rollcall.No
 		s := open(t, func(t *testing.T) (rollcall.Transport, rollcall.Node) {
 			transport, n := fresh(t)
 			n.Layout = rollcall.LayoutInplace
-			if _, local := transport.(*Local); !local && os.Geteuid() == 0 {
-				t.Cleanup(func() { os.RemoveAll(filepath.Join("/var/lib/rollcall/inplace", url.PathEscape(n.Folder))) })
-			}
 			return transport, n
 		})
 		if err := os.MkdirAll(s.node.Folder, 0o755); err != nil {

@@ -43,8 +43,9 @@ func NewTree(files map[string]string) *Tree {
 		t.Manifest.Entries = append(t.Manifest.Entries, e)
 	}
 	slices.SortFunc(t.Manifest.Entries, func(a, b rollcall.Entry) int { return strings.Compare(a.Path, b.Path) })
-	sum := blake3.Sum256(t.Manifest.AppendName(nil))
-	t.ID = rollcall.ReleaseID(hex.EncodeToString(sum[:]))
+	h := blake3.New()
+	_ = t.Manifest.WriteName(h)
+	t.ID = rollcall.ReleaseID(hex.EncodeToString(h.Sum(nil)))
 	return t
 }
 

@@ -204,7 +204,7 @@ func (t *Transport) start(ctx context.Context, client *ssh.Client, become bool) 
 	if err != nil {
 		return nil, err
 	}
-	c.out = bufio.NewReaderSize(out, 64<<10)
+	c.out = bufio.NewReaderSize(out, 4<<10) // for the greeting; what reads after it has its own
 	// A relative path: sshd starts commands in the user's home. Nothing in it needs quoting.
 	command := binFolder + "/" + name
 	if become {

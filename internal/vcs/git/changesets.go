@@ -21,6 +21,74 @@ func (r *Repository) Changesets(ctx context.Context, from, to string) (coming, g
 	if from == "" || from == to {
 		return nil, nil, nil
 	}
+	if coming, ok := r.straight(ctx, from, to); ok {
+		return coming, nil, nil
+	}
+	if going, ok := r.straight(ctx, to, from); ok {
+		return nil, going, nil
+	}
+	return r.log(ctx, from, to)
+}
+
+// straightLimit is up to how many changesets are read one by one. Most rolls bring few,
+// and for more git log is quicker.
+const straightLimit = 8
+
+// straight lists the changesets between two revisions where the one is among the first
+// parents of the other: then it is those on the way, and nothing goes away. Anything else
+// is left to git log, and so is what makes a fault.
+func (r *Repository) straight(ctx context.Context, from, to string) ([]rollcall.Changeset, bool) {
+	chain, err := r.chain(ctx, from, to)
+	if err != nil || chain == nil {
+		return nil, false
+	}
+	var all []rollcall.Changeset
+	for i, c := range chain[:len(chain)-1] {
+		if c.encoding != "" || c.author.at.IsZero() {
+			return nil, false
+		}
+		changes, err := r.compare(ctx, chain[i+1].tree, c.tree)
+		if err != nil {
+			return nil, false
+		}
+		one := changeset(c.id, c.author.name, c.author.email, c.author.at, c.message)
+		for _, change := range changes {
+			one.Files = append(one.Files, change.Path)
+		}
+		all = append(all, one)
+	}
+	return all, true
+}
+
+// chain follows first parents from one commit to another, or gives nil.
+func (r *Repository) chain(ctx context.Context, from, to string) ([]*commit, error) {
+	end, err := r.commit(ctx, from)
+	if err != nil {
+		return nil, err
+	}
+	c, err := r.commit(ctx, to)
+	chain := []*commit{c}
+	// A commit that is older than the end is past it, as far as clocks can be trusted.
+	for err == nil && c.id != end.id {
+		if len(chain) > straightLimit || len(c.parents) == 0 || c.committer.at.Before(end.committer.at) {
+			return nil, nil
+		}
+		c, err = r.commit(ctx, c.parents[0])
+		chain = append(chain, c)
+	}
+	return chain, err
+}
+
+func changeset(id, author, email string, at time.Time, message string) rollcall.Changeset {
+	subject, _, _ := strings.Cut(strings.TrimLeft(message, "\n"), "\n")
+	return rollcall.Changeset{
+		ID: id, Author: rollcall.Printable(author), Email: rollcall.Printable(email),
+		Date: at, Subject: rollcall.Printable(subject), Tickets: Tickets(message), Files: []string{},
+	}
+}
+
+// log lists them for any two revisions.
+func (r *Repository) log(ctx context.Context, from, to string) (coming, going []rollcall.Changeset, err error) {
 	// Names, messages and paths are hostile: only a mark that nobody could know when
 	// they were written tells where a record begins.
 	mark := rand.Text()
@@ -57,11 +125,7 @@ func parseRecord(record string) (rollcall.Changeset, error) {
 	if err != nil {
 		return rollcall.Changeset{}, fmt.Errorf("git log: the time of %s: %w", fields[0], err)
 	}
-	subject, _, _ := strings.Cut(strings.TrimLeft(fields[4], "\n"), "\n")
-	c := rollcall.Changeset{
-		ID: fields[0], Author: rollcall.Printable(fields[1]), Email: rollcall.Printable(fields[2]),
-		Date: time.Unix(seconds, 0).UTC(), Subject: rollcall.Printable(subject), Tickets: Tickets(fields[4]), Files: []string{},
-	}
+	c := changeset(fields[0], fields[1], fields[2], time.Unix(seconds, 0).UTC(), fields[4])
 	if len(fields) == 6 {
 		// git ends the message and draws a line before the names.
 		for name := range strings.SplitSeq(strings.TrimPrefix(fields[5], "\x00\n"), "\x00") {

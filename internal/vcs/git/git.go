@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,6 +21,7 @@ type Repository struct {
 	dir string // the git directory that is read
 	// ceiling keeps git from taking a repository further up for the one that was named.
 	ceiling string
+	objects objects
 }
 
 var _ rollcall.Repository = (*Repository)(nil)
@@ -43,7 +43,8 @@ func Open(ctx context.Context, address, mirrorDir string, note func(string)) (*R
 		if real, err := filepath.EvalSymlinks(dir); err == nil {
 			dir = real
 		}
-		r := &Repository{dir: dir, ceiling: filepath.Dir(dir)}
+		r := repository(dir)
+		r.ceiling = filepath.Dir(dir)
 		if isBare(dir) { // nothing that git would have to find
 			return r, nil
 		}
@@ -54,11 +55,17 @@ func Open(ctx context.Context, address, mirrorDir string, note func(string)) (*R
 		r.dir = strings.TrimRight(string(out), "\n")
 		return r, nil
 	}
-	r := &Repository{dir: mirrorDir}
+	r := repository(mirrorDir)
 	if err := r.fetch(ctx, address, note); err != nil {
 		return nil, err
 	}
 	return r, nil
+}
+
+func repository(dir string) *Repository {
+	r := &Repository{dir: dir}
+	r.objects.repo = r
+	return r
 }
 
 // isBare tells whether a folder is a bare repository by the look of it.
@@ -124,15 +131,11 @@ func environment() []string {
 }
 
 func (r *Repository) git(ctx context.Context, args ...string) ([]byte, error) {
-	return r.gitIn(ctx, nil, args...)
-}
-
-func (r *Repository) gitIn(ctx context.Context, in io.Reader, args ...string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeLimit)
 	defer cancel()
 	c := r.command(ctx, args...)
 	var out, complaint bytes.Buffer
-	c.Stdin, c.Stdout, c.Stderr = in, &out, &complaint
+	c.Stdout, c.Stderr = &out, &complaint
 	if err := c.Run(); err != nil {
 		return nil, commandError(ctx, args[0], err, complaint.String())
 	}

@@ -62,7 +62,7 @@ func (r *Repository) create(ctx context.Context) error {
 		return fmt.Errorf("make the mirror: %w", err)
 	}
 	defer os.RemoveAll(tmp)
-	made := &Repository{dir: tmp}
+	made := repository(tmp)
 	if _, err := made.git(ctx, "init", "--quiet", "--bare", "--template="); err != nil {
 		return fmt.Errorf("make the mirror: %w", err)
 	}

@@ -1,13 +1,10 @@
 package git
 
 import (
-	"bytes"
 	"context"
-	"fmt"
+	"errors"
 	"regexp"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/rollcall-dev/rollcall"
 )
@@ -66,49 +63,24 @@ func checkBranch(branch string) error {
 	return nil
 }
 
-// revision asks for the commit and its tree at once. Names go in by standard input,
-// where nothing is an option.
+// revision asks for the commit and its tree at once.
 func (r *Repository) revision(ctx context.Context, name string) (rollcall.Revision, error) {
-	out, err := r.gitIn(ctx, strings.NewReader(name+"^{commit}\n"), "cat-file", "--batch")
+	var rev rollcall.Revision
+	c, err := r.commit(ctx, name+"^{commit}")
+	var missing *missingObject
+	if errors.As(err, &missing) {
+		if missing.why == "ambiguous" {
+			return rev, rollcall.Errorf(rollcall.KindInvalid, "%q names several revisions", name).WithHint("give more of the hash")
+		}
+		return rev, rollcall.Errorf(rollcall.KindNotFound, "there is no revision %q in the repository", name)
+	}
 	if err != nil {
-		return rollcall.Revision{}, err
+		return rev, err
 	}
-	head, body, _ := bytes.Cut(out, []byte("\n"))
-	fields := strings.Fields(string(head))
-	if len(fields) != 3 || fields[1] != "commit" {
-		e := rollcall.Errorf(rollcall.KindNotFound, "there is no revision %q in the repository", name)
-		if len(fields) > 0 && fields[len(fields)-1] == "ambiguous" {
-			e = rollcall.Errorf(rollcall.KindInvalid, "%q names several revisions", name).WithHint("give more of the hash")
-		}
-		return rollcall.Revision{}, e
-	}
-	return parseCommit(fields[0], body)
-}
-
-func parseCommit(id string, body []byte) (rollcall.Revision, error) {
-	rev := rollcall.Revision{ID: id}
-	header, message, _ := strings.Cut(string(body), "\n\n")
-	for line := range strings.SplitSeq(header, "\n") {
-		key, value, _ := strings.Cut(line, " ")
-		switch key {
-		case "tree":
-			rev.Tree = value
-		case "author":
-			rev.Author = rollcall.Printable(strings.TrimSpace(value[:max(0, strings.LastIndexByte(value, '<'))]))
-		case "committer":
-			fields := strings.Fields(value[strings.LastIndexByte(value, '>')+1:])
-			if len(fields) > 0 {
-				seconds, _ := strconv.ParseInt(fields[0], 10, 64)
-				rev.Time = time.Unix(seconds, 0).UTC()
-			}
-		}
-	}
-	if rev.Tree == "" {
-		return rev, fmt.Errorf("git cat-file: commit %s has no tree", id)
-	}
-	subject, _, _ := strings.Cut(strings.TrimLeft(message, "\n"), "\n")
-	rev.Subject = rollcall.Printable(subject)
-	return rev, nil
+	subject, _, _ := strings.Cut(strings.TrimLeft(c.message, "\n"), "\n")
+	return rollcall.Revision{
+		ID: c.id, Tree: c.tree, Author: rollcall.Printable(c.author.name), Time: c.committer.at, Subject: rollcall.Printable(subject),
+	}, nil
 }
 
 func (r *Repository) branches(ctx context.Context) []string {
