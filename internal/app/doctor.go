@@ -152,7 +152,7 @@ func (x *examination) balancers(ctx context.Context, nodes nodeFleet) {
 			}
 			points = append(points, rollcall.Service{Node: n.Name, Drain: drain})
 		}
-		states, err := roll.LookAt(ctx, x.App.record, x.balancer(nodes.transport), points)
+		states, err := roll.LookAt(ctx, x.record, x.balancer(nodes.transport), points)
 		if err != nil {
 			x.fault("", "balancer", fmt.Errorf("%s: %w", tier.Name, err), "")
 			continue
@@ -189,7 +189,7 @@ func (x *examination) node(ctx context.Context, nodes nodeFleet, tier *rollcall.
 		x.find(n.Name, "folder", rollcall.LevelProblem, "take it over: rollcall adopt "+x.env.Name, "%s holds something that Rollcall did not put there: %s", n.Folder, rollcall.Printable(has.Foreign))
 		return
 	}
-	if has.Token.Record != "" && has.Token.Record != x.App.record.ID() {
+	if has.Token.Record != "" && has.Token.Record != x.record.ID() {
 		x.find(n.Name, "folder", rollcall.LevelProblem, "if the other controller is gone for good: rollcall adopt "+x.env.Name, "it belongs to another record (%s)", rollcall.Printable(has.Token.Record))
 		return
 	}

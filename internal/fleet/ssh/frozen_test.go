@@ -3,14 +3,13 @@ package ssh
 import (
 	"errors"
 	"net"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/skeema/knownhosts"
 	"golang.org/x/crypto/ssh"
-
-	"os"
 
 	"github.com/rollcall-dev/rollcall"
 )
