@@ -1,0 +1,25 @@
+package torture
+
+import (
+	"flag"
+	"os"
+	"testing"
+
+	"github.com/rollcall-dev/rollcall/test/fleet"
+)
+
+var (
+	all  = flag.Bool("torture.all", os.Getenv("ROLLCALL_TORTURE") != "", "every position and every round, not a short form")
+	stub = flag.Bool("torture.stub", false, "put nothing in the place of resume and abort: the kill matrices must fail")
+)
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if !*all {
+		// They wait for disks and health checks more than for processors.
+		_ = flag.Set("test.parallel", "4")
+	}
+	code := m.Run()
+	fleet.RemovePrograms()
+	os.Exit(code)
+}
