@@ -218,7 +218,7 @@ func (t *Transport) start(ctx context.Context, client *ssh.Client, become bool) 
 		return nil, late(err)
 	}
 	if err != nil {
-		return nil, notStarted(session, err, noise+c.Stderr(), become)
+		return nil, c.notStarted(err, noise, become)
 	}
 	go c.keepAlive()
 	return c, nil
@@ -226,10 +226,11 @@ func (t *Transport) start(ctx context.Context, client *ssh.Client, become bool) 
 
 // notStarted finds out why no greeting came. 126 and 127 are the shell's words for a
 // program that is not there or is damaged; sudo has its own.
-func notStarted(session *ssh.Session, err error, said string, become bool) error {
-	said = rollcall.Printable(strings.TrimSpace(said))
+func (c *conn) notStarted(err error, noise string, become bool) error {
+	ended := c.session.Wait() // what it complained of is there only then
+	said := rollcall.Printable(strings.TrimSpace(noise + c.Stderr()))
 	var exit *ssh.ExitError
-	if !errors.As(session.Wait(), &exit) {
+	if !errors.As(ended, &exit) {
 		return fmt.Errorf("start rollcall-node: %w: %s", err, said)
 	}
 	switch code := exit.ExitStatus(); {
