@@ -231,7 +231,12 @@ func (a *App) Roll(ctx context.Context, request rollcall.RollRequest) (*rollcall
 		nodes = fleet.Ahead(ctx, nodes, roll.Selected(env, request.Selection), parallel)
 	}
 	defer nodes.Close()
-	p, err := a.plan(ctx, request)
+	planning, planned := roll.UntilStopped(ctx, request.Stop)
+	p, err := a.plan(planning, request)
+	if err != nil && planning.Err() != nil {
+		err = context.Cause(planning)
+	}
+	planned()
 	if err != nil {
 		return nil, err
 	}

@@ -47,8 +47,10 @@ func (r *run) skipRest(ctx context.Context) {
 		switch m.step {
 		case rollcall.StepWaiting, rollcall.StepPrepared, rollcall.StepConnecting, rollcall.StepReceiving:
 			rest = append(rest, m)
-		case rollcall.StepDraining, rollcall.StepSwitching, rollcall.StepSwitched, rollcall.StepVerifying, rollcall.StepRestoring:
-			// Stopped here: what it stands at is in the step before.
+		case rollcall.StepDraining:
+			if !m.touched { // another of its batch failed before it was this one's turn
+				rest = append(rest, m)
+			}
 		}
 	}
 	if len(rest) > 0 {
@@ -87,6 +89,10 @@ func (r *run) result(outcome rollcall.Outcome, cause error) *rollcall.RollFinish
 	f.Nodes.Skipped = len(r.plan.Held)
 	for _, m := range r.members {
 		f.BytesSent += m.bytes
+		if r.back != nil && !m.touched { // whatever it is like, this roll has left it as it was
+			f.Nodes.Skipped++
+			continue
+		}
 		switch m.step {
 		case rollcall.StepOK:
 			f.Nodes.OK++
