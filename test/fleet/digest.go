@@ -223,13 +223,17 @@ func (n *Node) tree(release string, c *Commit) (odd, kept []string, err error) {
 	for name := range listed {
 		folders[filepath.Dir(name)] = true
 	}
-	root := n.Srv("releases", release)
-	err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+	// Step by step: a path may be longer than the kernel takes at once.
+	root, err := os.OpenRoot(n.Srv("releases", release))
+	if err != nil {
+		return nil, nil, err
+	}
+	defer root.Close()
+	err = fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
-		name, _ := filepath.Rel(root, path)
-		info, err := d.Info()
+		info, err := root.Lstat(name)
 		if err != nil {
 			return err
 		}
@@ -241,13 +245,13 @@ func (n *Node) tree(release string, c *Commit) (odd, kept []string, err error) {
 		}
 		is := info.Mode().String() + " "
 		if d.Type() == fs.ModeSymlink {
-			target, err := os.Readlink(path)
+			target, err := root.Readlink(name)
 			if err != nil {
 				return err
 			}
 			is = "L -> " + target
 		} else {
-			b, err := os.ReadFile(path)
+			b, err := root.ReadFile(name)
 			if err != nil {
 				return err
 			}

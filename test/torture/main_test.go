@@ -3,6 +3,8 @@ package torture
 import (
 	"flag"
 	"os"
+	"os/exec"
+	"strings"
 	"testing"
 
 	"github.com/rollcall-dev/rollcall/test/fleet"
@@ -22,4 +24,14 @@ func TestMain(m *testing.M) {
 	code := m.Run()
 	fleet.RemovePrograms()
 	os.Exit(code)
+}
+
+func shell(text string) (string, error) {
+	out, err := exec.Command("/bin/sh", "-c", text).CombinedOutput()
+	return string(out), err
+}
+
+// lastWord is the error that a command ended with, in one line.
+func lastWord(said string) string {
+	return strings.ReplaceAll(strings.TrimSpace(said[max(0, strings.LastIndex(said, "rollcall: ")):]), "\n", "; ")
 }

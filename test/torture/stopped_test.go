@@ -69,7 +69,7 @@ func stopped(t *testing.T, p fleet.Position, verb string) {
 		t.Errorf("it is not as the second controller left it\n%s", differs)
 	}
 	t.Logf("COUNT: stopped %s, %s by another after %.0f s, continued: it ended with %d: %s", p, verb, time.Since(began).Seconds(), ended.Exit,
-		ended.Err[strings.LastIndex(ended.Err, "rollcall: "):])
+		lastWord(ended.Err))
 }
 
 // inodesOf lists everything that lies on the nodes by inode and time, but for what says
