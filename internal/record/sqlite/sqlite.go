@@ -15,7 +15,8 @@ import (
 	"sync"
 	"time"
 
-	_ "modernc.org/sqlite" // the driver
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/rollcall-dev/rollcall"
 )
@@ -47,6 +48,7 @@ const followEvery = 100 * time.Millisecond
 // Record is a rollcall.Record in a SQLite file.
 type Record struct {
 	db    *sql.DB
+	path  string
 	id    string
 	write sync.Mutex // one writer a process; other processes wait by SQLite's lock
 
@@ -68,12 +70,27 @@ func Open(ctx context.Context, path string) (*Record, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the record %s: %w", path, err)
 	}
-	r := &Record{db: db, changed: make(chan struct{})}
+	r := &Record{db: db, path: path, changed: make(chan struct{})}
 	if err := r.prepare(ctx); err != nil {
 		db.Close()
-		return nil, fmt.Errorf("open the record %s: %w", path, err)
+		return nil, fmt.Errorf("open the record %s: %w", path, whoHolds(path, err))
 	}
 	return r, nil
+}
+
+// whoHolds explains a lock that was waited for in vain. Processes hold it for moments:
+// one that has it for longer was stopped in the middle of them.
+func whoHolds(path string, err error) error {
+	var e *sqlite.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	switch e.Code() & 0xff {
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_PROTOCOL:
+		return (&rollcall.Error{Kind: rollcall.KindInternal, Op: "another process holds the record", Err: err}).
+			WithHint("it may be stopped: see which with fuser -v %s, then kill -CONT or kill -KILL it", path)
+	}
+	return err
 }
 
 func (r *Record) prepare(ctx context.Context) error {
@@ -171,7 +188,7 @@ func (r *Record) Append(ctx context.Context, stream string, after int64, events 
 	defer r.write.Unlock()
 	tx, err := r.db.BeginTx(ctx, nil)
 	if err != nil {
-		return 0, fmt.Errorf("append to %s: %w", stream, err)
+		return 0, fmt.Errorf("append to %s: %w", stream, whoHolds(r.path, err))
 	}
 	defer tx.Rollback()
 	var last int64
