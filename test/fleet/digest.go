@@ -26,7 +26,7 @@ func (w *World) Digest(before, next *Commit) Digest {
 	names := w.names(before, next)
 	var lines []string
 	add := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
-	for _, s := range jsonLines[rollcall.EnvironmentStatus](w, w.Must(0, "status", "--json").Out) {
+	for _, s := range jsonLines[rollcall.EnvironmentStatus](w, w.ask("status", "--json")) {
 		hold := "none"
 		if s.Hold != nil {
 			hold = "of " + names.of(string(s.Hold.Release))
@@ -34,7 +34,7 @@ func (w *World) Digest(before, next *Commit) Digest {
 		add("status: release %s, rolling %t, interrupted %t, hold %s, lease %t, behind %v", names.of(string(s.Release)), s.Rolling != nil,
 			s.Interrupted != nil, hold, s.Lease != nil, s.Behind)
 	}
-	for _, n := range jsonLines[rollcall.NodeStatus](w, w.Must(0, "nodes", "--json").Out) {
+	for _, n := range jsonLines[rollcall.NodeStatus](w, w.ask("nodes", "--json")) {
 		var out []string
 		for _, c := range n.Out {
 			out = append(out, c.Name)

@@ -58,6 +58,18 @@ func (w *World) Must(code int, args ...string) Result {
 	return r
 }
 
+// ask runs what only looks, and must end with 0. On a shared machine somebody's pkill may
+// have meant another process of the same name: then once more.
+func (w *World) ask(args ...string) string {
+	w.t.Helper()
+	if r := w.Run(args...); r.Exit == 0 {
+		return r.Out
+	} else if r.Exit != -1 {
+		w.t.Fatalf("rollcall %s ended with %d\n%s%s", strings.Join(args, " "), r.Exit, r.Out, r.Err)
+	}
+	return w.Must(0, args...).Out
+}
+
 // jsonLines reads the lines of a command's --json.
 func jsonLines[T any](w *World, text string) []T {
 	w.t.Helper()
