@@ -242,6 +242,7 @@ type RollFinished struct {
 	Partial     string     `json:"partial,omitempty"`
 	Unchanged   bool       `json:"unchanged,omitempty"` // nothing was to do, and nothing is recorded
 	Aborted     string     `json:"aborted,omitempty"`   // by whom
+	Held        bool       `json:"held,omitempty"`      // the environment is on hold by it
 }
 
 // Adopted is the data of EventAdopted: what stood on nodes that were taken over.
@@ -320,6 +321,7 @@ type Note struct {
 	Roll        int    `json:"roll,omitempty"`
 	Text        string `json:"text"`
 	Hint        string `json:"hint,omitempty"`
+	Kind        Kind   `json:"kind,omitempty"`    // of what made the roll go back
 	Aborted     string `json:"aborted,omitempty"` // who asked to go back, where it was a person
 	Warning     bool   `json:"warning,omitempty"` // still worth reading when the roll is over
 }

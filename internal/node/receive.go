@@ -190,6 +190,10 @@ func (f *folder) finish(q *wire.Request, layout *layout, to *rollcall.Manifest) 
 	if err := renameio.WriteFile(f.path(manifests, string(q.Release)), stored, 0o600); err != nil {
 		return fmt.Errorf("write the manifest: %w", err)
 	}
+	// Its name is on disk before the release's: a release without one is none.
+	if err := f.syncDir(manifests); err != nil {
+		return err
+	}
 	if err := f.root.Rename(layout.name, name); err != nil {
 		return fmt.Errorf("name the release: %w", err)
 	}

@@ -1,6 +1,7 @@
 package roll
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -13,7 +14,7 @@ import (
 // turnBack writes down that the roll goes back, and why. From then on it can't go
 // forward again.
 func (r *run) turnBack(ctx context.Context, cause error) error {
-	note := &rollcall.Note{Environment: r.plan.Environment, Roll: r.number, Text: cause.Error(), Hint: rollcall.HintOf(cause)}
+	note := &rollcall.Note{Environment: r.plan.Environment, Roll: r.number, Text: cause.Error(), Hint: rollcall.HintOf(cause), Kind: rollcall.KindOf(cause)}
 	if errors.Is(cause, errAborted) {
 		note.Aborted, note.Text = r.asked.by, "aborted by "+r.asked.by
 	}
@@ -27,7 +28,7 @@ func (r *run) turnBack(ctx context.Context, cause error) error {
 // goBack takes back what this roll switched, in reverse order, each node to what was
 // live there before. Nodes that can't be reached stop nothing: they are left behind.
 func (r *run) goBack(ctx context.Context) (*rollcall.RollFinished, error) {
-	cause := (&rollcall.Error{Kind: rollcall.KindFailed, Op: r.back.Text}).WithHint("%s", r.back.Hint)
+	cause := (&rollcall.Error{Kind: cmp.Or(r.back.Kind, rollcall.KindFailed), Op: r.back.Text}).WithHint("%s", r.back.Hint)
 	var stuck []string
 	var stuckErr error
 	for end := len(r.members); end > 0; {

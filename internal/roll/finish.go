@@ -63,7 +63,7 @@ func (r *run) hold(outcome rollcall.Outcome, cause error) *rollcall.Hold {
 	switch {
 	case r.back != nil && r.back.Aborted != "":
 		return nil // a person decided, and knows
-	case outcome == rollcall.OutcomeRolledBack && r.plan.Partial == "" && r.plan.Kind == rollcall.KindRoll:
+	case outcome == rollcall.OutcomeRolledBack && r.plan.Partial == "" && r.plan.Kind == rollcall.KindRoll && rollcall.KindOf(cause) == rollcall.KindFailed:
 		h.Why = fmt.Sprintf("roll %d failed and was rolled back: %v", r.number, cause)
 	case r.plan.Kind == rollcall.KindRollback && r.plan.Partial == "" && (outcome == rollcall.OutcomeDone || outcome == rollcall.OutcomeBehind):
 		h.Revision, h.Release = r.plan.From.Revision.ID, r.plan.From.Release
@@ -87,6 +87,7 @@ func (r *run) result(outcome rollcall.Outcome, cause error) *rollcall.RollFinish
 		f.Why, f.Hint = cause.Error(), rollcall.HintOf(cause)
 	}
 	f.Nodes.Skipped = len(r.plan.Held)
+	f.Held = r.hold(outcome, cause) != nil
 	for _, m := range r.members {
 		f.BytesSent += m.bytes
 		if r.back != nil && !m.touched { // whatever it is like, this roll has left it as it was
@@ -127,8 +128,10 @@ func outcomeError(f *rollcall.RollFinished, cause error) error {
 		switch lost := f.Nodes.Unreachable + f.Nodes.Broken; {
 		case lost > 0:
 			e.Hint = fmt.Sprintf("%s not brought back and behind now: rollcall catch-up %s, when they can be reached again", were(lost), f.Environment)
-		case f.Aborted == "" && f.Partial == "" && f.Kind == rollcall.KindRoll:
+		case f.Held:
 			e.Hint = fmt.Sprintf("%s is on hold: mend it on the branch, then rollcall roll %s --accept-risk=rolled-back", f.Environment, f.Environment)
+		case f.Aborted == "":
+			e.Hint = "the node is to blame and not the code: mend it, or let limits: allow for it, and roll again"
 		}
 		return e
 	case rollcall.OutcomeRefused:
