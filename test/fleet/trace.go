@@ -143,10 +143,17 @@ func (w *World) trace(at *Position, freeze *freezer, args ...string) *Frozen {
 		// it has started before, for others, would end with it.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
-		f.failed = f.tracer.run(w.program, append([]string{w.program}, args...), &syscall.ProcAttr{
-			Dir: w.Path("site"), Env: w.Environ(), Files: []uintptr{null.Fd(), f.files[0].Fd(), f.files[1].Fd()},
-			Sys: &syscall.SysProcAttr{Ptrace: true, Setpgid: true, Pdeathsig: syscall.SIGKILL},
-		})
+		run := func() error {
+			return f.tracer.run(w.program, append([]string{w.program}, args...), &syscall.ProcAttr{
+				Dir: w.Path("site"), Env: w.Environ(), Files: []uintptr{null.Fd(), f.files[0].Fd(), f.files[1].Fd()},
+				Sys: &syscall.SysProcAttr{Ptrace: true, Setpgid: true, Pdeathsig: syscall.SIGKILL},
+			})
+		}
+		if w.netns != "" {
+			f.failed = Within(w.netns, run)
+		} else {
+			f.failed = run()
+		}
 	}()
 	return f
 }
