@@ -71,11 +71,15 @@ func TestSlowAndSteady(t *testing.T) {
 	n, _, pace := throughStraw(t)
 	n.Repo.Commit(fine)
 	n.Must(0, "roll", fleet.Environment, "--yes")
-	n.Repo.Commit(withBulk)
-	pace.Store(400 << 10)
+	n.Repo.Commit(func(number int) map[string]string {
+		files := fine(number)
+		files["bulk"] = random(number, 8<<20)
+		return files
+	})
+	pace.Store(100 << 10)
 	began := time.Now()
 	n.Must(0, "roll", fleet.Environment, "--yes")
-	t.Logf("COUNT: 24 MiB to a node that takes 400 KiB a second: rolled in %.0f s", time.Since(began).Seconds())
+	t.Logf("COUNT: 8 MiB to a node that takes 100 KiB a second: rolled in %.0f s", time.Since(began).Seconds())
 }
 
 // throughStraw is a network in which one node takes no more bytes a second than is said;
