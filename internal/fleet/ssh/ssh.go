@@ -232,7 +232,10 @@ func (t *Transport) start(ctx context.Context, client *ssh.Client, heard *heard,
 func notStarted(session *ssh.Session, err error, said string, become bool) error {
 	said = rollcall.Printable(strings.TrimSpace(said))
 	var exit *ssh.ExitError
-	if !errors.As(session.Wait(), &exit) {
+	if ended := session.Wait(); !errors.As(ended, &exit) {
+		if connectionEnded(ended) {
+			return fmt.Errorf("start rollcall-node: the connection ended: %w", ended)
+		}
 		return fmt.Errorf("start rollcall-node: %w: %s", err, said)
 	}
 	switch code := exit.ExitStatus(); {
