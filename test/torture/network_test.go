@@ -58,6 +58,9 @@ func TestFarAwayAndLossy(t *testing.T) {
 // A node that takes one byte a second of what it is sent is dropped, and the others roll.
 func TestOneByteASecond(t *testing.T) {
 	t.Parallel()
+	if !*all {
+		t.Skip("a frozen node is enough for the short form: only with -torture.all")
+	}
 	n, victim, pace := throughStraw(t)
 	lost(t, n, victim, func() { pace.Store(1) }, func() { pace.Store(0) }, "a byte a second", noticed+slack)
 }
