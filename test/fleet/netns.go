@@ -104,9 +104,7 @@ func (n *Network) writeSite(o NetworkOptions) {
 	n.writeFiles(o.Site, nodes, known)
 }
 
-// start starts a program that dies with the test, in namespaces of its own. Go may end the
-// thread that started it, and then it would die too: which it never does to one that it
-// may need again.
+// start starts a program that dies with the test, in namespaces of its own.
 func (n *Network) start(c *exec.Cmd, namespaces uintptr) {
 	n.t.Helper()
 	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Cloneflags: namespaces}
@@ -436,7 +434,7 @@ func (n *Network) During(is func() bool, do func(), args ...string) Result {
 	do()
 	select {
 	case <-ended:
-	case <-time.After(2 * Patience):
+	case <-time.After(10 * time.Minute): // longer than any limit of it
 		n.t.Fatalf("rollcall %v does not end\n%s%s", args, out.String(), err.String())
 	}
 	return Result{Exit: c.ProcessState.ExitCode(), Out: out.String(), Err: err.String()}
