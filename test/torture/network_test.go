@@ -95,6 +95,18 @@ func throughStraw(t *testing.T) (n *fleet.Network, victim *fleet.Host, pace *ato
 	return n, victim, straw(t, n, at, victim.Address+":22")
 }
 
+// rollcall-node hangs while it receives, as it does on a disk that does not answer, and
+// sshd goes on.
+func TestDiskThatHangs(t *testing.T) {
+	t.Parallel()
+	if !*all {
+		t.Skip("it takes minutes: only with -torture.all")
+	}
+	n := fleet.NewNetwork(t, fleet.NetworkOptions{Nodes: 3, Site: plainSite})
+	victim := n.Host("app2")
+	lost(t, n, victim, victim.FreezeNode, victim.Thaw, "its rollcall-node hangs", 5*time.Minute+slack)
+}
+
 // lost loses a node while it receives, and catches it up.
 func lost(t *testing.T, n *fleet.Network, victim *fleet.Host, lose, mend func(), what string, limit time.Duration) {
 	t.Helper()
