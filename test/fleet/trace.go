@@ -108,7 +108,7 @@ func (f *Frozen) Wait() Traced {
 	select {
 	case <-f.done:
 		f.w.check(f.failed)
-	case <-time.After(2 * Patience):
+	case <-time.After(5 * Patience):
 		f.w.t.Fatalf("rollcall %v does not end: %s", f.args, f.tracer.stands())
 	}
 	for i, into := range []*string{&f.tracer.result.Out, &f.tracer.result.Err} {

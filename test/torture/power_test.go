@@ -53,8 +53,9 @@ var losses = []loss{
 	{name: "refused", lose: (*fleet.Host).Refuse, mend: (*fleet.Host).Heal},
 	{name: "sshd", lose: (*fleet.Host).KillSSHD, mend: (*fleet.Host).StartSSHD, within: told},
 	{name: "node", lose: func(h *fleet.Host) { h.SSHD.KillNode() }, mend: func(*fleet.Host) {}, within: told, not: []step{"connecting"}},
-	// sshd goes on, as when the disk hangs. While it receives: TestDiskThatHangs.
-	{name: "hung", lose: (*fleet.Host).FreezeNode, mend: (*fleet.Host).Thaw, within: 90 * time.Second, not: []step{"connecting", "receiving", "verifying"}},
+	// sshd goes on, as when the disk hangs: a command may take a minute, and the answer 90 s
+	// more. While it receives: TestDiskThatHangs.
+	{name: "hung", lose: (*fleet.Host).FreezeNode, mend: (*fleet.Host).Thaw, within: 150 * time.Second, not: []step{"connecting", "receiving"}},
 }
 
 // step is a moment of a node's work at which it is lost. All but three are events of the
