@@ -45,7 +45,7 @@ const maxNoticed = 12
 func (n Notice) Text() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s/%d %s by %s: %s → %s", n.Environment, n.Roll, n.words(), n.By, shortOr(n.From, "nothing"), n.To.Short())
-	if n.Partial != "" {
+	if n.Partial != "" && n.Partial != string(n.Kind) {
 		fmt.Fprintf(&b, " (%s only)", n.Partial)
 	}
 	if n.Seconds > 0 {
@@ -63,10 +63,7 @@ func (n Notice) Text() string {
 }
 
 func (n Notice) words() string {
-	verb := "roll"
-	if n.Kind == KindRollback {
-		verb = "rollback"
-	}
+	verb := string(n.Kind)
 	switch n.What {
 	case "behind":
 		return verb + " done, with nodes left behind,"

@@ -150,7 +150,7 @@ var Steps = map[Step][]Step{
 	StepSwitched:    {StepVerifying, StepRestoring, StepOK, StepFailed, StepBroken, StepUnreachable, StepReverting},
 	StepVerifying:   {StepRestoring, StepOK, StepFailed, StepBroken, StepUnreachable, StepReverting},
 	StepRestoring:   {StepOK, StepFailed, StepBroken, StepUnreachable, StepReverting},
-	StepOK:          {StepReverting},
+	StepOK:          {StepReverting, StepFailed, StepBroken, StepUnreachable},
 	StepFailed:      {StepReverting, StepConnecting},
 	StepReverting:   {StepReverted, StepUnreachable, StepBroken, StepFailed},
 	StepUnreachable: {StepReverting, StepConnecting},

@@ -32,13 +32,6 @@ func audit(ctx context.Context, g *global, environment string, selection rollcal
 	if repair && !g.yes && !interactive() {
 		return rollcall.Errorf(rollcall.KindInvalid, "there is nobody to ask whether to repair").WithHint("look without --repair, then repair with --yes")
 	}
-	ctx, cancel := g.untilStopped(ctx)
-	defer cancel()
-	control, err := g.control(ctx)
-	if err != nil {
-		return err
-	}
-	defer control.Close()
 	printer := g.printer()
 	if repair && !g.yes {
 		ok, err := ask(os.Stdin, printer, "What somebody changed by hand there will be gone. Repair?")
@@ -47,22 +40,23 @@ func audit(ctx context.Context, g *global, environment string, selection rollcal
 		}
 	}
 	differ, problems, nodes := 0, 0, 0
-	var shown error
-	err = control.Audit(ctx, environment, selection, repair, func(a rollcall.NodeAudit) {
-		nodes++
-		if len(a.Drift) > 0 && !a.Repaired {
-			differ++
-		}
-		if a.Problem != "" {
-			problems++
-		}
-		if e := printer.Audit(a); shown == nil {
-			shown = e
-		}
+	err := g.with(ctx, func(ctx context.Context, control rollcall.Control) error {
+		var shown error
+		err := control.Audit(ctx, environment, selection, repair, func(a rollcall.NodeAudit) {
+			nodes++
+			if len(a.Drift) > 0 && !a.Repaired {
+				differ++
+			}
+			if a.Problem != "" {
+				problems++
+			}
+			shown = firstError(shown, printer.Audit(a))
+		})
+		return firstError(err, shown)
 	})
 	switch {
-	case err != nil || shown != nil:
-		return firstError(err, shown)
+	case err != nil:
+		return err
 	case problems > 0:
 		return rollcall.Errorf(rollcall.KindUnreachable, "%d of %d nodes could not be audited or repaired", problems, nodes)
 	case differ > 0:
@@ -80,28 +74,21 @@ func newDoctor(g *global) *cobra.Command {
 			"follow a switch. Nothing is changed. Exit 3 where a roll would stop.",
 		Args: cobra.MaximumNArgs(1), ValidArgsFunction: environmentNames(g, nil),
 		RunE: func(c *cobra.Command, args []string) error {
-			ctx, cancel := g.untilStopped(c.Context())
-			defer cancel()
-			control, err := g.control(ctx)
-			if err != nil {
-				return err
-			}
-			defer control.Close()
 			name := ""
 			if len(args) > 0 {
 				name = args[0]
 			}
-			printer := g.printer()
-			count := map[rollcall.Level]int{}
-			var shown error
-			err = control.Doctor(ctx, name, func(f rollcall.Finding) {
-				count[f.Level]++
-				if e := printer.Finding(f); shown == nil {
-					shown = e
-				}
-			})
-			if err != nil || shown != nil {
+			printer, count := g.printer(), map[rollcall.Level]int{}
+			err := g.with(c.Context(), func(ctx context.Context, control rollcall.Control) error {
+				var shown error
+				err := control.Doctor(ctx, name, func(f rollcall.Finding) {
+					count[f.Level]++
+					shown = firstError(shown, printer.Finding(f))
+				})
 				return firstError(err, shown)
+			})
+			if err != nil {
+				return err
 			}
 			printer.Note("%d looked at and fine, %d warnings, %d problems", count[rollcall.LevelOK], count[rollcall.LevelWarning], count[rollcall.LevelProblem])
 			if n := count[rollcall.LevelProblem]; n > 0 {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+
 	"github.com/spf13/cobra"
 
 	"github.com/rollcall-dev/rollcall"
@@ -15,8 +17,8 @@ func newRecord(g *global) *cobra.Command {
 				"as record.db; nodes that have seen a later lease want rollcall adopt then.",
 			Args: cobra.ExactArgs(1),
 			RunE: func(c *cobra.Command, args []string) error {
-				return withControl(c, g, func(control rollcall.Control) error {
-					if err := control.BackupRecord(c.Context(), args[0]); err != nil {
+				return g.with(c.Context(), func(ctx context.Context, control rollcall.Control) error {
+					if err := control.BackupRecord(ctx, args[0]); err != nil {
 						return err
 					}
 					return told(g, "record", args[0], "the record was copied to %s", args[0])
@@ -29,8 +31,8 @@ func newRecord(g *global) *cobra.Command {
 				"nobody rolls from two copies of one record.",
 			Args: cobra.ExactArgs(1),
 			RunE: func(c *cobra.Command, args []string) error {
-				return withControl(c, g, func(control rollcall.Control) error {
-					if err := control.MoveRecord(c.Context(), args[0]); err != nil {
+				return g.with(c.Context(), func(ctx context.Context, control rollcall.Control) error {
+					if err := control.MoveRecord(ctx, args[0]); err != nil {
 						return err
 					}
 					return told(g, "state", args[0], "the state is in %s now: name it with --state or $ROLLCALL_STATE", args[0])
@@ -39,15 +41,6 @@ func newRecord(g *global) *cobra.Command {
 		},
 	)
 	return c
-}
-
-func withControl(c *cobra.Command, g *global, do func(rollcall.Control) error) error {
-	control, err := g.control(c.Context())
-	if err != nil {
-		return err
-	}
-	defer control.Close()
-	return do(control)
 }
 
 func told(g *global, key, value, format string, args ...any) error {

@@ -33,6 +33,24 @@ func (g *global) control(ctx context.Context) (rollcall.Control, error) {
 	return app.Open(ctx, app.Options{Site: g.site, State: g.state})
 }
 
+// with opens control for something that the first Ctrl-C ends.
+func (g *global) with(ctx context.Context, do func(context.Context, rollcall.Control) error) error {
+	ctx, cancel := g.untilStopped(ctx)
+	defer cancel()
+	control, err := g.control(ctx)
+	if err != nil {
+		return err
+	}
+	defer control.Close()
+	return do(ctx, control)
+}
+
+// note is for what is told beside the results.
+func (g *global) note() func(string) {
+	printer := g.printer()
+	return func(text string) { printer.Note("%s", text) }
+}
+
 // interactive tells whether there is a person to ask.
 func interactive() bool {
 	return term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stderr.Fd()))

@@ -22,18 +22,12 @@ func newDrain(g *global) *cobra.Command {
 			if why == "" {
 				return rollcall.Errorf(rollcall.KindInvalid, "a drain needs a reason").WithHint("give it with --why TEXT: whoever wonders will read it")
 			}
-			ctx, cancel := g.untilStopped(c.Context())
-			defer cancel()
-			control, err := g.control(ctx)
-			if err != nil {
-				return err
-			}
-			defer control.Close()
-			printer := g.printer()
-			if err := control.Drain(ctx, args[0], why, func(text string) { printer.Note("%s", text) }); err != nil {
-				return err
-			}
-			return served(g, args[0], false, nil)
+			return g.with(c.Context(), func(ctx context.Context, control rollcall.Control) error {
+				if err := control.Drain(ctx, args[0], why, g.note()); err != nil {
+					return err
+				}
+				return served(g, args[0], false, nil)
+			})
 		},
 	}
 	c.Flags().StringVar(&why, "why", "", "the reason")
@@ -45,19 +39,13 @@ func newRestore(g *global) *cobra.Command {
 		Use: "restore NODE", Short: "Put a node back into service",
 		Args: cobra.ExactArgs(1), ValidArgsFunction: environmentNames(g, nodeNames),
 		RunE: func(c *cobra.Command, args []string) error {
-			ctx, cancel := g.untilStopped(c.Context())
-			defer cancel()
-			control, err := g.control(ctx)
-			if err != nil {
-				return err
-			}
-			defer control.Close()
-			printer := g.printer()
-			left, err := control.Restore(ctx, args[0], func(text string) { printer.Note("%s", text) })
-			if err != nil {
-				return err
-			}
-			return served(g, args[0], len(left) == 0, left)
+			return g.with(c.Context(), func(ctx context.Context, control rollcall.Control) error {
+				left, err := control.Restore(ctx, args[0], g.note())
+				if err != nil {
+					return err
+				}
+				return served(g, args[0], len(left) == 0, left)
+			})
 		},
 	}
 }
@@ -88,7 +76,7 @@ func newReview(g *global) *cobra.Command {
 	c := &cobra.Command{
 		Use: "review ENVIRONMENT NODE", Short: "Roll one node and keep it out of service for a look",
 		Long: "Takes one node out of service, rolls and verifies it, and leaves it out: to be tried\n" +
-			"by hand before the public gets it. rollcall catch-up brings it back to what is live\n" +
+			"by hand before the public gets it. rollcall restore brings it back to what is live\n" +
 			"and into service; so does --for, when its time is over or with Ctrl-C.",
 		Args: cobra.ExactArgs(2), ValidArgsFunction: environmentNames(g, nil),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -110,28 +98,25 @@ func newReview(g *global) *cobra.Command {
 
 // reach prints how the node that is out of service can be looked at.
 func (o *rollOptions) reach(ctx context.Context) error {
-	control, err := o.control(ctx)
-	if err != nil {
-		return err
-	}
-	defer control.Close()
-	env, printer := control.Site().Environments[o.request.Environment], o.printer()
-	for _, tier := range env.Tiers {
-		for _, node := range tier.Nodes {
-			if node.Name != o.request.Selection.Only[0] {
-				continue
-			}
-			printer.Note("%s is out of service and has the new release. To look at it:", node.Name)
-			for _, probe := range tier.Verify {
-				if expanded, err := probe.Expand(node.Variables()); err == nil && expanded.HTTP != "" {
-					printer.Note("  curl -i %s", expanded.HTTP)
+	return o.with(ctx, func(_ context.Context, control rollcall.Control) error {
+		env, printer := control.Site().Environments[o.request.Environment], o.printer()
+		for _, tier := range env.Tiers {
+			for _, node := range tier.Nodes {
+				if node.Name != o.request.Selection.Only[0] {
+					continue
 				}
+				printer.Note("%s is out of service and has the new release. To look at it:", node.Name)
+				for _, probe := range tier.Verify {
+					if expanded, err := probe.Expand(node.Variables()); err == nil && expanded.HTTP != "" {
+						printer.Note("  curl -i %s", expanded.HTTP)
+					}
+				}
+				printer.Note("  ssh %s ls %s/current/", node.Address, node.Folder)
+				printer.Note("To end it: rollcall restore %s", node.Name)
 			}
-			printer.Note("  ssh %s ls %s/current/", node.Address, node.Folder)
-			printer.Note("To end it: rollcall catch-up %s %s", env.Name, node.Name)
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 func (o *rollOptions) endReview(ctx context.Context, after time.Duration) error {

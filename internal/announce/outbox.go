@@ -189,7 +189,7 @@ func (o *Outbox) free(ctx context.Context, name string, told told) (bool, error)
 	o.mu.Lock()
 	over := o.over[pair{name, open.Environment}] == open.at
 	o.mu.Unlock()
-	if over || open.Process.gone() {
+	if over || open.Process.Gone() {
 		return true, nil
 	}
 	begun, now, err := o.Record.LastBeat(ctx, Stream(name), open.at) // by the record's clock

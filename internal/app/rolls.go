@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/rollcall-dev/rollcall"
@@ -130,22 +131,10 @@ func (a *App) goOn(ctx context.Context, p *planning, request rollcall.RollReques
 
 // goBack aims at what was live before.
 func (a *App) goBack(ctx context.Context, p *planning, request rollcall.RollRequest, in *roll.Input, note func(string)) error {
-	before := p.state.Before
 	if p.state.Live.Release == "" {
 		return rollcall.Errorf(rollcall.KindConflict, "nothing was ever rolled to %s", p.env.Name)
 	}
-	var target *rollcall.Live
-	for i := len(before) - 1; i >= 0 && target == nil; i-- {
-		one := &before[i]
-		switch {
-		case request.To == "":
-			if one.Release != p.state.Live.Release { // going to the same files would change nothing
-				target = one
-			}
-		case strconv.Itoa(one.Roll) == request.To, len(request.To) >= 6 && len(request.To) <= len(one.Release) && string(one.Release[:len(request.To)]) == request.To:
-			target = one
-		}
-	}
+	target := backTo(p.state, request.To)
 	if target == nil {
 		e := rollcall.Errorf(rollcall.KindConflict, "there is no earlier release of %s to go back to", p.env.Name)
 		if request.To != "" {
@@ -155,6 +144,25 @@ func (a *App) goBack(ctx context.Context, p *planning, request rollcall.RollRequ
 	}
 	in.Release, in.Revision = target.Release, target.Revision
 	return a.remember(ctx, p, target, note)
+}
+
+// backTo finds what to go back to: what was live before, or, where something is named,
+// what a roll of that number brought, or a release by its id.
+func backTo(state *roll.State, to string) *rollcall.Live {
+	earlier := state.Before
+	if to != "" {
+		earlier = append(slices.Clone(state.Was), state.Before...) // the last of them may have been taken over, by no roll
+	}
+	for i := len(earlier) - 1; i >= 0; i-- {
+		one := &earlier[i]
+		switch {
+		case one.Release == state.Live.Release: // going to the same files would change nothing
+		case to == "", strconv.Itoa(one.Roll) == to,
+			len(to) >= 6 && strings.HasPrefix(string(one.Release), to):
+			return one
+		}
+	}
+	return nil
 }
 
 // remember makes a manifest that is kept no more anew: the repository still has what it
@@ -223,7 +231,12 @@ func (a *App) Roll(ctx context.Context, request rollcall.RollRequest) (*rollcall
 		nodes = fleet.Ahead(ctx, nodes, roll.Selected(env, request.Selection), parallel)
 	}
 	defer nodes.Close()
-	p, err := a.plan(ctx, request)
+	planning, planned := roll.UntilStopped(ctx, request.Stop)
+	p, err := a.plan(planning, request)
+	if err != nil && planning.Err() != nil {
+		err = context.Cause(planning)
+	}
+	planned()
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,20 @@ var (
 	errAborted = rollcall.Errorf(rollcall.KindStopped, "aborted by you")
 )
 
+// UntilStopped gives a context that ends when a person wants to stop what has no state
+// yet that would be worth keeping: making a plan, reaching nodes.
+func UntilStopped(ctx context.Context, stop <-chan struct{}) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	go func() {
+		select {
+		case <-stop:
+			cancel(rollcall.Errorf(rollcall.KindStopped, "stopped by you before anything was begun"))
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() { cancel(nil) }
+}
+
 // asked is what people want of a roll under way: here with Ctrl-C, or from any other
 // terminal by an event in the environment's stream.
 type asked struct {

@@ -11,8 +11,8 @@ import (
 // it has. A node that can't be reached is known before anything is begun.
 func (r *run) connect(ctx context.Context, ask func(rollcall.Session, context.Context) (rollcall.NodeState, error)) error {
 	r.each(ctx, r.members, func(ctx context.Context, m *member) {
-		if m.passed && r.back == nil || m.step == rollcall.StepReverted {
-			return
+		if m.passed && r.back == nil || m.step == rollcall.StepReverted || r.back != nil && !m.touched && m.Drain == nil {
+			return // nothing is to be done there
 		}
 		if m.step == rollcall.StepWaiting {
 			r.tell(m, rollcall.StepConnecting)

@@ -75,7 +75,10 @@ type member struct {
 func (e *Engine) Run(ctx context.Context, plan *rollcall.Plan) (*rollcall.RollFinished, error) {
 	r := e.newRun(plan)
 	defer r.hangUp()
-	if err := r.connect(ctx, rollcall.Session.Hello); err != nil {
+	meeting, done := UntilStopped(ctx, e.Stop)
+	err := r.connect(meeting, rollcall.Session.Hello)
+	done()
+	if err != nil {
 		return nil, err
 	}
 	if err := r.withinLimits(); err != nil {
@@ -84,8 +87,7 @@ func (e *Engine) Run(ctx context.Context, plan *rollcall.Plan) (*rollcall.RollFi
 	if r.nothingToDo() {
 		return r.unchanged()
 	}
-	ctx, err := r.start(ctx)
-	if err != nil {
+	if ctx, err = r.start(ctx); err != nil {
 		return nil, err
 	}
 	return r.carryOn(ctx)
@@ -117,6 +119,7 @@ func (r *run) carryOn(ctx context.Context) (*rollcall.RollFinished, error) {
 			return r.finish(ctx, rollcall.OutcomeStopped, err)
 		}
 		if err := r.turnBack(ctx, err); err != nil {
+			r.lease.stop(nil)
 			return nil, err
 		}
 	}

@@ -47,8 +47,10 @@ func (r *run) skipRest(ctx context.Context) {
 		switch m.step {
 		case rollcall.StepWaiting, rollcall.StepPrepared, rollcall.StepConnecting, rollcall.StepReceiving:
 			rest = append(rest, m)
-		case rollcall.StepDraining, rollcall.StepSwitching, rollcall.StepSwitched, rollcall.StepVerifying, rollcall.StepRestoring:
-			// Stopped here: what it stands at is in the step before.
+		case rollcall.StepDraining:
+			if !m.touched { // another of its batch failed before it was this one's turn
+				rest = append(rest, m)
+			}
 		}
 	}
 	if len(rest) > 0 {
@@ -87,6 +89,10 @@ func (r *run) result(outcome rollcall.Outcome, cause error) *rollcall.RollFinish
 	f.Nodes.Skipped = len(r.plan.Held)
 	for _, m := range r.members {
 		f.BytesSent += m.bytes
+		if r.back != nil && !m.touched { // whatever it is like, this roll has left it as it was
+			f.Nodes.Skipped++
+			continue
+		}
 		switch m.step {
 		case rollcall.StepOK:
 			f.Nodes.OK++
@@ -114,13 +120,13 @@ func outcomeError(f *rollcall.RollFinished, cause error) error {
 	case rollcall.OutcomeDone:
 		return nil
 	case rollcall.OutcomeBehind:
-		return rollcall.Errorf(rollcall.KindBehind, "rolled, but %d nodes were left behind", f.Nodes.Unreachable+f.Nodes.Broken+f.Nodes.Failed+f.Nodes.Skipped).
+		return rollcall.Errorf(rollcall.KindBehind, "rolled, but %s left behind", were(f.Nodes.Unreachable+f.Nodes.Broken+f.Nodes.Failed+f.Nodes.Skipped)).
 			WithHint("when they are back: rollcall catch-up %s", f.Environment)
 	case rollcall.OutcomeRolledBack:
 		e := &rollcall.Error{Kind: rollcall.KindRolledBack, Op: "rolled back", Err: cause}
 		switch lost := f.Nodes.Unreachable + f.Nodes.Broken; {
 		case lost > 0:
-			e.Hint = fmt.Sprintf("%d nodes could not be brought back and are behind: rollcall catch-up %s, when they can be reached again", lost, f.Environment)
+			e.Hint = fmt.Sprintf("%s not brought back and behind now: rollcall catch-up %s, when they can be reached again", were(lost), f.Environment)
 		case f.Aborted == "" && f.Partial == "" && f.Kind == rollcall.KindRoll:
 			e.Hint = fmt.Sprintf("%s is on hold: mend it on the branch, then rollcall roll %s --accept-risk=rolled-back", f.Environment, f.Environment)
 		}
@@ -137,4 +143,12 @@ func outcomeError(f *rollcall.RollFinished, cause error) error {
 		}
 		return e
 	}
+}
+
+// were counts nodes for a sentence that goes on.
+func were(n int) string {
+	if n == 1 {
+		return "1 node was"
+	}
+	return fmt.Sprintf("%d nodes were", n)
 }

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"os"
 	"os/user"
-	"strings"
 	"time"
 
 	"github.com/rollcall-dev/rollcall"
+	"github.com/rollcall-dev/rollcall/internal/proc"
 )
 
 const (
@@ -137,9 +137,8 @@ func held(ctx context.Context, record rollcall.Record, stream, environment strin
 	alive := fmt.Sprintf("%s on %s, process %d, since %s", lease.By, lease.Host, lease.Process, lease.At.Local().Format("15:04:05"))
 	err := rollcall.Errorf(rollcall.KindConflict, "%s is being rolled by %s (%s)", environment, alive, lease.For).
 		WithHint("follow it with rollcall status %s; it is free when that roll ends", environment)
-	me := self("", "")
-	if lease.Host == me.Host && lease.Boot == me.Boot && lease.Started != "" && startOf(lease.Process) != lease.Started {
-		return nil // its process is gone
+	if (proc.Identity{Host: lease.Host, Boot: lease.Boot, Process: lease.Process, Started: lease.Started}).Gone() {
+		return nil
 	}
 	// A process that is there may be stopped, or hang: what counts is its heart.
 	beat, now, readErr := record.LastBeat(ctx, stream, lease.Seq)
@@ -153,28 +152,8 @@ func held(ctx context.Context, record rollcall.Record, stream, environment strin
 }
 
 func self(by, purpose string) rollcall.Lease {
-	host, _ := os.Hostname()
-	boot, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	space, _ := os.Readlink("/proc/self/ns/pid") // process ids mean something only within it
-	pid := os.Getpid()
-	return rollcall.Lease{
-		By: by, Host: host, Boot: strings.TrimSpace(string(boot)) + " " + space, Process: pid, Started: startOf(pid), For: purpose,
-	}
-}
-
-// startOf is when a process began, in clock ticks since the boot, or "" where there is none.
-func startOf(pid int) string {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return ""
-	}
-	// The name, in parentheses, may hold anything; the start is the 20th field behind it.
-	_, rest, ok := strings.Cut(string(b[strings.LastIndexByte(string(b), ')'):]), " ")
-	fields := strings.Fields(rest)
-	if !ok || len(fields) < 20 || fields[0] == "Z" {
-		return ""
-	}
-	return fields[19]
+	me := proc.Self()
+	return rollcall.Lease{By: by, Host: me.Host, Boot: me.Boot, Process: me.Process, Started: me.Started, For: purpose}
 }
 
 // Person is who acts, as the kernel says.

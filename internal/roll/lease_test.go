@@ -3,7 +3,6 @@ package roll
 import (
 	"context"
 	"errors"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -208,13 +207,4 @@ func (m *memory) Beat(context.Context, string, int64) error {
 	defer m.mu.Unlock()
 	m.beats++
 	return nil
-}
-
-func TestStartOf(t *testing.T) {
-	if me := startOf(os.Getpid()); me == "" || me != startOf(os.Getpid()) {
-		t.Error("this process has no start")
-	}
-	if startOf(1<<30) != "" {
-		t.Error("a process that is not there has one")
-	}
 }

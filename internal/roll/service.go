@@ -189,6 +189,18 @@ func (r *run) room(ctx context.Context, m *member) error {
 	}
 }
 
+// spared tells whether a tier can do without a node now.
+func (r *run) spared(ctx context.Context, m *member) (bool, error) {
+	tier := r.tier(m.Tier)
+	if tier.MinInService == 0 {
+		return true, nil
+	}
+	r.service.mu.Lock()
+	defer r.service.mu.Unlock()
+	in, mine, err := r.inService(ctx, tier, m)
+	return !mine || in-1 >= tier.MinInService, err
+}
+
 // inService counts the nodes of a tier that are given requests, and tells whether m is
 // one of them. Nodes that this roll is about to take out count as out.
 func (r *run) inService(ctx context.Context, tier *rollcall.TierPlan, m *member) (in int, mine bool, err error) {
@@ -244,6 +256,10 @@ func (r *run) leaveOut(ctx context.Context, m *member) {
 	why := "it was missed"
 	if m.err != nil {
 		why = m.err.Error()
+	}
+	if free, err := r.spared(ctx, m); err != nil || !free {
+		r.warn(m.Node.Name + " is behind and stays in service: too few others are")
+		return
 	}
 	balancer, point := r.Balancer(*m.Drain), r.point(m)
 	mine, err := AddClaim(ctx, r.Record, rollcall.Claim{Node: m.Node.Name, Name: claimOfBehind(r.plan.Environment), By: r.By, Why: why},

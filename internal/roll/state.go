@@ -12,6 +12,7 @@ type State struct {
 	Seq         int64                  // of the last event
 	Live        rollcall.Live          // zero: nothing yet
 	Before      []rollcall.Live        // what was live earlier and can be gone back to, the newest last
+	Was         []rollcall.Live        // everything that ever was live, by the rolls that brought it
 	Rolls       int                    // how many began
 	Running     *rollcall.RollStarted  // began and did not finish
 	Paused      *rollcall.RollFinished // Running waits for resume or abort, and how it stood then
@@ -129,6 +130,7 @@ func (s *State) finish(e rollcall.Event, f *rollcall.RollFinished) {
 		return
 	}
 	now := rollcall.Live{Release: f.To, Revision: f.Revision, Roll: f.Roll, At: e.At, By: f.By}
+	s.Was = append(s.Was, now)
 	if f.Kind == rollcall.KindRollback {
 		for i := len(s.Before) - 1; i >= 0; i-- {
 			if s.Before[i].Release == f.To && s.Before[i].Revision.ID == f.Revision.ID {

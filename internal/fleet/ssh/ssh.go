@@ -221,7 +221,7 @@ func (t *Transport) start(ctx context.Context, client *ssh.Client, heard *heard,
 		return nil, late(err)
 	}
 	if err != nil {
-		return nil, notStarted(session, err, noise+c.Stderr(), become)
+		return nil, c.notStarted(err, noise, become)
 	}
 	go c.keepAlive()
 	return c, nil
@@ -229,10 +229,11 @@ func (t *Transport) start(ctx context.Context, client *ssh.Client, heard *heard,
 
 // notStarted finds out why no greeting came. 126 and 127 are the shell's words for a
 // program that is not there or is damaged; sudo has its own.
-func notStarted(session *ssh.Session, err error, said string, become bool) error {
-	said = rollcall.Printable(strings.TrimSpace(said))
+func (c *conn) notStarted(err error, noise string, become bool) error {
+	ended := c.session.Wait() // what it complained of is there only then
+	said := rollcall.Printable(strings.TrimSpace(noise + c.Stderr()))
 	var exit *ssh.ExitError
-	if ended := session.Wait(); !errors.As(ended, &exit) {
+	if !errors.As(ended, &exit) {
 		if connectionEnded(ended) {
 			return fmt.Errorf("start rollcall-node: the connection ended: %w", ended)
 		}
