@@ -23,7 +23,10 @@ func main() {
 	syscall.Umask(0o022)
 	// The controller's end is the end of standard input, and nothing else.
 	signal.Ignore(syscall.SIGHUP, syscall.SIGPIPE)
-	server := &node.Server{Version: version.String()}
+	server := &node.Server{Version: version.String(), Abandoned: func() {
+		fmt.Fprintln(os.Stderr, "rollcall-node: nothing comes any more")
+		os.Exit(1)
+	}}
 	if _, pinned := os.LookupEnv("SSH_ORIGINAL_COMMAND"); pinned {
 		server.Permits = node.PermitsFrom(node.PermitsFile)
 	}

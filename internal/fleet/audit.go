@@ -12,16 +12,9 @@ import (
 // askPatiently sends a request that takes as long as the node's disk wants. That the node
 // goes on is told by its progress.
 func (s *session) askPatiently(ctx context.Context, q wire.Request, progress func(done, total int64)) (*wire.Reply, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
+	ctx, heard, done := s.patiently(ctx, replyLimit)
+	defer done()
 	defer s.closeWhen(ctx)()
-	silent := time.AfterFunc(replyLimit, func() {
-		cancel(&rollcall.Error{
-			Kind: rollcall.KindUnreachable, Node: s.node.Name, Op: "lost the node", Err: errors.New("it does not answer"),
-			Hint: "look whether it is up: ssh " + s.node.Address,
-		})
-	})
-	defer silent.Stop()
 	if err := s.wire.Send(wire.KindRequest, q); err != nil {
 		return nil, s.lost(ctx, err)
 	}
@@ -30,7 +23,7 @@ func (s *session) askPatiently(ctx context.Context, q wire.Request, progress fun
 		if err != nil {
 			return nil, s.lost(ctx, err)
 		}
-		silent.Reset(replyLimit)
+		heard()
 		if kind != wire.KindDone {
 			return s.reply(kind, body)
 		}
@@ -39,6 +32,22 @@ func (s *session) askPatiently(ctx context.Context, q wire.Request, progress fun
 			return nil, s.misspoke("talk to rollcall-node", err)
 		}
 		progress(done.Done, done.Total)
+	}
+}
+
+// patiently ends a context when for so long nobody has said that the node goes on.
+func (s *session) patiently(ctx context.Context, limit time.Duration) (patient context.Context, goesOn, done func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	silent := time.AfterFunc(limit, func() {
+		cancel(&rollcall.Error{
+			Kind: rollcall.KindUnreachable, Node: s.node.Name, Op: "lost the node", Err: errors.New("it does not answer"),
+			Hint: "look whether it is up: ssh " + s.node.Address,
+		})
+	})
+	goesOn = func() { silent.Reset(limit) }
+	return ctx, goesOn, func() {
+		silent.Stop()
+		cancel(nil)
 	}
 }
 

@@ -19,6 +19,10 @@ import (
 // replyLimit is how long a node may take for what is not a release or a command.
 const replyLimit = 90 * time.Second
 
+// receiveLimit is for how long a node may neither take nor say anything while a release
+// is on its way: it may have to put a lot on a slow disk, but not one that hangs.
+const receiveLimit = 5 * time.Minute
+
 // Fleet opens sessions over a transport.
 type Fleet struct{ transport rollcall.Transport }
 
@@ -169,6 +173,8 @@ func (s *session) Manifest(ctx context.Context, id rollcall.ReleaseID) (*rollcal
 
 // Receive streams a pack and answers what the node asks meanwhile.
 func (s *session) Receive(ctx context.Context, d rollcall.Delivery, progress func(string, int64)) (rollcall.Received, error) {
+	ctx, goesOn, done := s.patiently(ctx, receiveLimit)
+	defer done()
 	defer s.closeWhen(ctx)()
 	q := s.request(wire.VerbReceive)
 	q.Release = d.Release
@@ -182,7 +188,7 @@ func (s *session) Receive(ctx context.Context, d rollcall.Delivery, progress fun
 	}
 	defer content.Close()
 
-	r := &receiving{session: s, progress: progress, missing: make(chan []string, 1), done: make(chan struct{})}
+	r := &receiving{session: s, progress: progress, goesOn: goesOn, missing: make(chan []string, 1), done: make(chan struct{})}
 	r.phase.Store("sending")
 	if err := s.wire.Send(wire.KindRequest, q); err != nil {
 		return rollcall.Received{}, s.lost(ctx, err)
@@ -227,6 +233,7 @@ func (s *session) Receive(ctx context.Context, d rollcall.Delivery, progress fun
 type receiving struct {
 	session  *session
 	progress func(string, int64)
+	goesOn   func()
 	phase    atomic.Value // string
 	bytes    atomic.Int64
 	missing  chan []string
@@ -239,6 +246,7 @@ type receiving struct {
 }
 
 func (r *receiving) sent(n int64) {
+	r.goesOn()
 	r.bytes.Store(n)
 	r.progress(r.phase.Load().(string), n)
 }
@@ -251,6 +259,7 @@ func (r *receiving) listen() {
 			r.err, r.lost = err, true
 			return
 		}
+		r.goesOn()
 		switch kind {
 		case wire.KindPhase:
 			r.phase.Store(rollcall.Printable(string(body)))
@@ -283,7 +292,7 @@ func (r *receiving) fill(ctx context.Context, d rollcall.Delivery, paths []strin
 		return err
 	}
 	defer content.Close()
-	return r.session.wire.SendStream(&untilDone{r: content, done: r.done}, func(int64) {})
+	return r.session.wire.SendStream(&untilDone{r: content, done: r.done}, func(int64) { r.goesOn() })
 }
 
 // untilDone ends a stream early when the node has answered already: it refused.

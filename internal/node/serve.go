@@ -30,6 +30,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rollcall-dev/rollcall"
@@ -45,9 +46,14 @@ type Server struct {
 	// State is where the state of environments in place lies. Empty: /var/lib/rollcall of
 	// root, and ~/.local/state/rollcall of another user.
 	State string
+	// Abandoned, where not nil, is called when for so long nothing has come of a release on
+	// its way that its controller must be gone, without a word: it ends this process. What
+	// there is of the release would otherwise be kept until TCP finds out, after two hours.
+	Abandoned func()
 
 	conn   *wire.Conn
 	stream *wire.Stream // that a receive reads
+	inside atomic.Bool  // a receive
 	sweeps sync.WaitGroup
 }
 
@@ -57,7 +63,7 @@ type Server struct {
 // and Serve returns when they are gone.
 func (s *Server) Serve(ctx context.Context, in io.Reader, out io.Writer) error {
 	defer s.sweeps.Wait()
-	s.conn = wire.NewConn(in, out)
+	s.conn = wire.NewConn(&listening{in, s}, out)
 	if err := s.conn.Greet(); err != nil {
 		return err
 	}
@@ -85,6 +91,8 @@ func (s *Server) answer(ctx context.Context, body []byte) error {
 	}
 	if q.Verb == wire.VerbReceive {
 		s.stream = s.conn.Stream()
+		s.inside.Store(true)
+		defer s.inside.Store(false)
 	}
 	var reply wire.Reply
 	f, err := s.open(q)
@@ -103,6 +111,22 @@ func (s *Server) answer(ctx context.Context, body []byte) error {
 		reply = wire.Reply{Error: wire.FromError(explain(err))}
 	}
 	return s.conn.Send(wire.KindReply, reply)
+}
+
+// abandonedAfter is longer than a controller waits for a node that takes nothing.
+const abandonedAfter = 10 * time.Minute
+
+// listening is what a controller sends.
+type listening struct {
+	io.Reader
+	s *Server
+}
+
+func (l *listening) Read(b []byte) (int, error) {
+	if l.s.Abandoned != nil && l.s.inside.Load() {
+		defer time.AfterFunc(abandonedAfter, l.s.Abandoned).Stop()
+	}
+	return l.Reader.Read(b)
 }
 
 func (s *Server) do(ctx context.Context, f *folder, q *wire.Request, reply *wire.Reply) error {

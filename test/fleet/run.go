@@ -27,6 +27,9 @@ func (w *World) Environ() []string {
 // Command is rollcall, to be run in the site.
 func (w *World) Command(args ...string) *exec.Cmd {
 	c := exec.Command(w.program, args...)
+	if w.netns != "" {
+		c = exec.Command("nsenter", append([]string{"--net=" + w.netns, w.program}, args...)...)
+	}
 	c.Dir, c.Env = w.Path("site"), w.Environ()
 	return c
 }

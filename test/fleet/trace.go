@@ -108,7 +108,7 @@ func (f *Frozen) Wait() Traced {
 	select {
 	case <-f.done:
 		f.w.check(f.failed)
-	case <-time.After(2 * Patience):
+	case <-time.After(5 * Patience):
 		f.w.t.Fatalf("rollcall %v does not end: %s", f.args, f.tracer.stands())
 	}
 	for i, into := range []*string{&f.tracer.result.Out, &f.tracer.result.Err} {
@@ -143,10 +143,17 @@ func (w *World) trace(at *Position, freeze *freezer, args ...string) *Frozen {
 		// it has started before, for others, would end with it.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
-		f.failed = f.tracer.run(w.program, append([]string{w.program}, args...), &syscall.ProcAttr{
-			Dir: w.Path("site"), Env: w.Environ(), Files: []uintptr{null.Fd(), f.files[0].Fd(), f.files[1].Fd()},
-			Sys: &syscall.SysProcAttr{Ptrace: true, Setpgid: true, Pdeathsig: syscall.SIGKILL},
-		})
+		run := func() error {
+			return f.tracer.run(w.program, append([]string{w.program}, args...), &syscall.ProcAttr{
+				Dir: w.Path("site"), Env: w.Environ(), Files: []uintptr{null.Fd(), f.files[0].Fd(), f.files[1].Fd()},
+				Sys: &syscall.SysProcAttr{Ptrace: true, Setpgid: true, Pdeathsig: syscall.SIGKILL},
+			})
+		}
+		if w.netns != "" {
+			f.failed = Within(w.netns, run)
+		} else {
+			f.failed = run()
+		}
 	}()
 	return f
 }

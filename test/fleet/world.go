@@ -45,10 +45,30 @@ type World struct {
 	t       testing.TB
 	key     ssh.PublicKey
 	program string
+	netns   string // where rollcall runs; "": here
 }
 
 // New makes a world, which ends with the test.
 func New(t testing.TB, o Options) *World {
+	t.Helper()
+	if o.Programs == "" {
+		o.Programs = Programs(t)
+	}
+	w := newWorld(t, o.Programs)
+	for i := range o.CDN {
+		w.addNode("cdn", fmt.Sprintf("cdn%d", i+1), o.Web)
+	}
+	for i := range o.App {
+		w.addNode("app", fmt.Sprintf("app%d", i+1), o.Web)
+	}
+	w.HAProxy = w.startHAProxy(o.BalanceCDN)
+	w.Repo = w.newRepo()
+	w.WriteSite(o.Site)
+	return w
+}
+
+// newWorld makes its folder and the key of its site.
+func newWorld(t testing.TB, programs string) *World {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "rc-fleet") // short: unix sockets have no room for t.TempDir's
 	if err != nil {
@@ -61,23 +81,11 @@ func New(t testing.TB, o Options) *World {
 		}
 		os.RemoveAll(dir)
 	})
-	if o.Programs == "" {
-		o.Programs = Programs(t)
-	}
-	w := &World{Dir: dir, t: t, program: filepath.Join(o.Programs, "rollcall")}
+	w := &World{Dir: dir, t: t, program: filepath.Join(programs, "rollcall")}
 	w.check(os.MkdirAll(w.Path("home"), 0o755))
 	w.check(os.MkdirAll(w.Path("site", "nodes"), 0o755))
 	w.check(os.WriteFile(w.Path("home", ".gitconfig"), []byte(gitConfig), 0o600))
 	w.newKey()
-	for i := range o.CDN {
-		w.addNode("cdn", fmt.Sprintf("cdn%d", i+1), o.Web)
-	}
-	for i := range o.App {
-		w.addNode("app", fmt.Sprintf("app%d", i+1), o.Web)
-	}
-	w.HAProxy = w.startHAProxy(o.BalanceCDN)
-	w.Repo = w.newRepo()
-	w.WriteSite(o.Site)
 	return w
 }
 
@@ -109,12 +117,17 @@ func (w *World) WriteSite(site string) {
 			n.Name, n.SSHD.Port(), me.Username, strings.TrimPrefix(n.Dir, "/"), n.WebPort)
 		fmt.Fprintln(&known, knownhosts.Line([]string{fmt.Sprintf("[127.0.0.1]:%d", n.SSHD.Port())}, n.SSHD.HostKey()))
 	}
+	w.writeFiles(strings.ReplaceAll(site, "{{haproxy}}", w.HAProxy.Socket), nodes.String(), known.String())
+}
+
+func (w *World) writeFiles(site, nodes, known string) {
+	w.t.Helper()
 	text := "code:\n  www: {git: ../www, production: production}\nenvironments:\n  production:\n    to: /{dir}/srv\n" +
-		indent(strings.ReplaceAll(site, "{{haproxy}}", w.HAProxy.Socket), 4) +
+		indent(site, 4) +
 		"ssh: {key_file: keys/deploy, known_hosts: known_hosts}\n"
 	w.check(os.WriteFile(w.Path("site", "rollcall.yaml"), []byte(text), 0o644))
-	w.check(os.WriteFile(w.Path("site", "nodes", Environment), []byte(nodes.String()), 0o644))
-	w.check(os.WriteFile(w.Path("site", "known_hosts"), []byte(known.String()), 0o644))
+	w.check(os.WriteFile(w.Path("site", "nodes", Environment), []byte(nodes), 0o644))
+	w.check(os.WriteFile(w.Path("site", "known_hosts"), []byte(known), 0o644))
 }
 
 func indent(text string, by int) string {

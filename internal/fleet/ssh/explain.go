@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"strings"
 	"syscall"
+
+	"golang.org/x/crypto/ssh"
 
 	"github.com/rollcall-dev/rollcall"
 )
@@ -56,7 +59,7 @@ func startError(node rollcall.Node, err error) error {
 		return nodeError(node, err)
 	}
 	kind := rollcall.KindBroken
-	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, net.ErrClosed) {
+	if errors.Is(err, context.DeadlineExceeded) || connectionEnded(err) {
 		kind = rollcall.KindUnreachable
 	}
 	return &rollcall.Error{
@@ -74,4 +77,12 @@ func nodeError(node rollcall.Node, err error) error {
 	named := *known
 	named.Node = node.Name
 	return &named
+}
+
+// connectionEnded tells an end of the connection from the end of a command on it, which
+// sshd tells the code of.
+func connectionEnded(err error) bool {
+	var missing *ssh.ExitMissingError
+	return errors.As(err, &missing) || errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) ||
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }

@@ -40,6 +40,9 @@ func (t *Transport) install(ctx context.Context, client *ssh.Client) error {
 		`find %[1]s -name "rollcall-node-*" ! -name %[4]s -mtime +30 -exec rm -f {} + 2>/dev/null; true`,
 		binFolder, tmp, len(binary), name)
 	if _, err := shell(ctx, client, script, bytes.NewReader(binary)); err != nil {
+		if connectionEnded(err) {
+			return fmt.Errorf("put rollcall-node into ~/%s: the connection ended: %w", binFolder, err)
+		}
 		return &rollcall.Error{
 			Kind: rollcall.KindBroken, Op: "put rollcall-node into ~/" + binFolder, Err: err,
 			Hint: "look whether the user's home is there, writable, not full and not mounted noexec",

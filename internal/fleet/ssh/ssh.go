@@ -22,11 +22,9 @@ import (
 )
 
 const (
-	connectLimit   = 15 * time.Second // for TCP and for the handshake, each
-	startLimit     = 30 * time.Second // for rollcall-node's greeting
-	keepAliveEvery = 5 * time.Second
-	keepAliveLimit = 15 * time.Second // without any answer
-	installLimit   = 5 * time.Minute
+	connectLimit = 15 * time.Second // for TCP and for the handshake, each
+	startLimit   = 30 * time.Second // for rollcall-node's greeting
+	installLimit = 5 * time.Minute
 )
 
 // Config says how nodes are reached.
@@ -76,14 +74,15 @@ func (t *Transport) Connect(ctx context.Context, node rollcall.Node) (rollcall.C
 	if err != nil {
 		return nil, nodeError(node, err)
 	}
-	client, err := t.dial(ctx, settings)
+	heard := newHeard()
+	client, err := t.dialAndHear(ctx, settings, heard)
 	if err != nil {
 		return nil, explain(node, settings, err)
 	}
-	conn, err := t.start(ctx, client, node.Become)
+	conn, err := t.start(ctx, client, heard, node.Become)
 	if errors.Is(err, errNotInstalled) {
 		if err = t.install(ctx, client); err == nil {
-			conn, err = t.start(ctx, client, node.Become)
+			conn, err = t.start(ctx, client, heard, node.Become)
 		}
 	}
 	if err != nil {
@@ -98,6 +97,10 @@ func (t *Transport) Connect(ctx context.Context, node rollcall.Node) (rollcall.C
 
 // dial makes an authenticated connection, through jump hosts where the settings say so.
 func (t *Transport) dial(ctx context.Context, s *settings) (*ssh.Client, error) {
+	return t.dialAndHear(ctx, s, newHeard())
+}
+
+func (t *Transport) dialAndHear(ctx context.Context, s *settings, heard *heard) (*ssh.Client, error) {
 	auth, closeAuth, err := s.auth()
 	if err != nil {
 		return nil, err
@@ -121,7 +124,7 @@ func (t *Transport) dial(ctx context.Context, s *settings) (*ssh.Client, error) 
 		return nil, context.Cause(ctx)
 	}
 	raw.SetDeadline(time.Now().Add(connectLimit))
-	conn, channels, requests, err := ssh.NewClientConn(raw, s.hostPort(), &ssh.ClientConfig{
+	conn, channels, requests, err := ssh.NewClientConn(&hearing{Conn: raw, heard: heard}, s.hostPort(), &ssh.ClientConfig{
 		User: s.user, Auth: auth, HostKeyCallback: check, HostKeyAlgorithms: algorithms,
 		ClientVersion: "SSH-2.0-Rollcall",
 	})
@@ -174,7 +177,7 @@ func (p *pollable) SetDeadline(at time.Time) error {
 var errNotInstalled = errors.New("rollcall-node is not there")
 
 // start runs rollcall-node and reads its greeting.
-func (t *Transport) start(ctx context.Context, client *ssh.Client, become bool) (*conn, error) {
+func (t *Transport) start(ctx context.Context, client *ssh.Client, heard *heard, become bool) (*conn, error) {
 	name, err := t.name()
 	if err != nil {
 		return nil, err
@@ -195,7 +198,7 @@ func (t *Transport) start(ctx context.Context, client *ssh.Client, become bool) 
 	if err != nil {
 		return nil, late(err)
 	}
-	c := &conn{client: client, session: session, ended: make(chan struct{})}
+	c := &conn{client: client, session: session, heard: heard, ended: make(chan struct{})}
 	session.Stderr = &c.stderr
 	if c.in, err = session.StdinPipe(); err != nil {
 		return nil, err
@@ -231,6 +234,9 @@ func (c *conn) notStarted(err error, noise string, become bool) error {
 	said := rollcall.Printable(strings.TrimSpace(noise + c.Stderr()))
 	var exit *ssh.ExitError
 	if !errors.As(ended, &exit) {
+		if connectionEnded(ended) {
+			return fmt.Errorf("start rollcall-node: the connection ended: %w", ended)
+		}
 		return fmt.Errorf("start rollcall-node: %w: %s", err, said)
 	}
 	switch code := exit.ExitStatus(); {
@@ -248,6 +254,7 @@ func (c *conn) notStarted(err error, noise string, become bool) error {
 type conn struct {
 	client  *ssh.Client
 	session *ssh.Session
+	heard   *heard
 	in      io.WriteCloser
 	out     *bufio.Reader
 	stderr  stderr
@@ -268,27 +275,6 @@ func (c *conn) Close() error {
 		c.session.Close()
 	})
 	return nil
-}
-
-// keepAlive ends a connection whose node says nothing any more: cut, frozen or without
-// power, it would otherwise be waited for for hours.
-func (c *conn) keepAlive() {
-	tick := time.NewTicker(keepAliveEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-c.ended:
-			return
-		case <-tick.C:
-		}
-		late := time.AfterFunc(keepAliveLimit, func() { c.Close() })
-		_, _, err := c.client.SendRequest("keepalive@openssh.com", true, nil)
-		late.Stop()
-		if err != nil {
-			c.Close()
-			return
-		}
-	}
 }
 
 // stderr keeps the first 4 KiB of what a program complains of.
