@@ -3,6 +3,7 @@ package roll
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/rollcall-dev/rollcall"
 )
@@ -94,11 +95,14 @@ func (r *run) again(ctx context.Context, m *member) error {
 	return r.meet(ctx, m, rollcall.Session.Fence)
 }
 
-// lookAgain asks every node that was switched whether it still stands there: a last look
-// before the roll is called done.
+// lookAfter is for how long what a node has just said counts as a last look at it.
+const lookAfter = 2 * time.Second
+
+// lookAgain asks every node that was switched a while ago whether it still stands there:
+// a last look before the roll is called done.
 func (r *run) lookAgain(ctx context.Context) error {
 	r.each(ctx, r.members, func(ctx context.Context, m *member) {
-		if m.step != rollcall.StepOK || m.session == nil || !m.touched {
+		if m.step != rollcall.StepOK || m.session == nil || !m.touched || time.Since(m.passedAt) < lookAfter {
 			return
 		}
 		state, err := m.session.Hello(ctx)

@@ -58,16 +58,17 @@ type run struct {
 // member is a node of the roll.
 type member struct {
 	rollcall.NodePlan
-	keep    *rollcall.KeepOldFiles
-	session rollcall.Session
-	has     rollcall.NodeState
-	before  rollcall.ReleaseID // what was live there when this roll met it
-	met     bool               // before is known
-	step    rollcall.Step
-	err     error
-	bytes   int64
-	touched bool // this roll has meant to switch it: it may stand at either release
-	passed  bool // it came through: switched, verified and back in service
+	keep     *rollcall.KeepOldFiles
+	session  rollcall.Session
+	has      rollcall.NodeState
+	before   rollcall.ReleaseID // what was live there when this roll met it
+	met      bool               // before is known
+	step     rollcall.Step
+	err      error
+	bytes    int64
+	touched  bool // this roll has meant to switch it: it may stand at either release
+	passed   bool // it came through: switched, verified and back in service
+	passedAt time.Time
 }
 
 // Run rolls a plan. Where every node has and serves the release already, nothing is

@@ -114,7 +114,7 @@ func (r *run) switchBatch(ctx context.Context, tier *rollcall.TierPlan, i int, m
 		}
 		err := r.switchNode(ctx, m)
 		if err == nil {
-			m.passed = true
+			m.passed, m.passedAt = true, time.Now()
 			return
 		}
 		if err = r.judge(ctx, m, err); err == nil {
