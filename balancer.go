@@ -71,11 +71,13 @@ type Balancer interface {
 // and rolls want it out, and comes back when the last is gone.
 type Claim struct {
 	Node string `json:"node"`
-	// Name tells claims apart: roll:production, behind:production, review:production, person.
+	// Name tells claims apart: roll:production, behind:production, review:production, person:production.
 	Name string `json:"name"`
 	By   string `json:"by"`
 	Why  string `json:"why,omitempty"`
-	// Found tells that the node was out already when nobody here had a claim: somebody
+	// Drain is how it was taken out for this claim: environments may have balancers of their own.
+	Drain *Drain `json:"drain,omitempty"`
+	// Found tells that the node was out there already when nobody here had a claim: somebody
 	// did it at the balancer, and it stays out when the claims are gone.
 	Found bool      `json:"found,omitempty"`
 	At    time.Time `json:"at,omitzero"`

@@ -61,7 +61,7 @@ func (a *App) Drain(ctx context.Context, node, why string, note func(string)) er
 	}
 	for _, s := range seats {
 		err := a.at(ctx, s, "drain", func(ctx context.Context, b rollcall.Balancer, point rollcall.DrainPoint) error {
-			mine, err := roll.AddClaim(ctx, a.record, rollcall.Claim{Node: node, Name: roll.ClaimOfPerson, By: a.by, Why: rollcall.Printable(why)},
+			mine, err := roll.AddClaim(ctx, a.record, rollcall.Claim{Node: node, Name: roll.ClaimOfPerson(s.env.Name), By: a.by, Drain: &s.drain, Why: rollcall.Printable(why)},
 				func() (bool, error) { return false, nil }) // whoever says so wants it out, and later in
 			if err != nil {
 				return err
@@ -92,7 +92,7 @@ func (a *App) Restore(ctx context.Context, node string, note func(string)) ([]ro
 	if err != nil {
 		return nil, err
 	}
-	names := []string{roll.ClaimOfPerson}
+	var names []string
 	for _, s := range seats {
 		behind, err := a.behind(ctx, s.env, node)
 		if err != nil {
@@ -109,9 +109,15 @@ func (a *App) Restore(ctx context.Context, node string, note func(string)) ([]ro
 			return nil, rollcall.Errorf(rollcall.KindRefused, "%s is behind: it would serve what is not live in %s", node, s.env.Name).
 				WithHint("bring it there, and into service: rollcall catch-up %s %s", s.env.Name, node)
 		}
+		names = append(names, roll.ClaimOfPerson(s.env.Name))
 		names = append(names, roll.ClaimsOf(s.env.Name)[1:]...) // those that end when it has what is live
 	}
+	once := false
 	restored := func() error {
+		if once {
+			return nil // all of them were put back with the first
+		}
+		once = true
 		for _, s := range seats {
 			err := a.at(ctx, s, "restore", func(ctx context.Context, b rollcall.Balancer, point rollcall.DrainPoint) error {
 				if err := b.Restore(ctx, point); err != nil {
@@ -126,7 +132,7 @@ func (a *App) Restore(ctx context.Context, node string, note func(string)) ([]ro
 		}
 		return nil
 	}
-	claims, _, err := roll.ReadClaims(ctx, a.record, node)
+	claims, err := roll.ReadClaims(ctx, a.record, node)
 	if err != nil {
 		return nil, err
 	}
@@ -134,12 +140,12 @@ func (a *App) Restore(ctx context.Context, node string, note func(string)) ([]ro
 	if !mine && len(claims) == 0 {
 		return nil, restored() // somebody took it out at the balancer itself
 	}
-	return roll.DropClaims(ctx, a.record, node, names, a.by, restored)
+	return roll.DropClaims(ctx, a.record, node, names, a.by, func(rollcall.Drain) error { return restored() })
 }
 
 // endReview brings a node that is out for a look back to what is live.
 func (a *App) endReview(ctx context.Context, env *rollcall.Environment, node string, note func(string)) (ended bool, err error) {
-	claims, _, err := roll.ReadClaims(ctx, a.record, node)
+	claims, err := roll.ReadClaims(ctx, a.record, node)
 	if err != nil || !slices.ContainsFunc(claims, func(c rollcall.Claim) bool { return c.Name == roll.ClaimOfReview(env.Name) }) {
 		return false, err
 	}
@@ -231,7 +237,7 @@ func (a *App) inService(ctx context.Context, env *rollcall.Environment, nodes []
 				return err
 			}
 			points = append(points, rollcall.Service{Node: n.Name, Drain: drain})
-			if own[i].Out, _, err = roll.ReadClaims(ctx, a.record, n.Name); err != nil {
+			if own[i].Out, err = roll.ReadClaims(ctx, a.record, n.Name); err != nil {
 				return err
 			}
 		}

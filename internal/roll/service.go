@@ -45,7 +45,7 @@ func (r *run) takeOut(ctx context.Context, m *member) error {
 	}
 	balancer, point := r.Balancer(*m.Drain), r.point(m)
 	mine, err := AddClaim(ctx, r.Record, rollcall.Claim{
-		Node: m.Node.Name, Name: r.claimName(), By: r.By, Why: fmt.Sprintf("%s %s/%d", r.plan.Kind, r.plan.Environment, r.number),
+		Node: m.Node.Name, Name: r.claimName(), By: r.By, Drain: m.Drain, Why: fmt.Sprintf("%s %s/%d", r.plan.Kind, r.plan.Environment, r.number),
 	}, func() (bool, error) { return isOut(ctx, balancer, point) })
 	if err != nil {
 		return err
@@ -99,8 +99,9 @@ func (r *run) putBack(ctx context.Context, m *member, names ...string) error {
 	if m.Drain == nil {
 		return nil
 	}
-	balancer, point := r.Balancer(*m.Drain), r.point(m)
-	left, err := DropClaims(ctx, r.Record, m.Node.Name, append(names, r.claimName()), r.By, func() error {
+	left, err := DropClaims(ctx, r.Record, m.Node.Name, append(names, r.claimName()), r.By, func(at rollcall.Drain) error {
+		balancer, point := r.Balancer(at), r.point(m)
+		point.Drain = at
 		if err := balancer.Restore(ctx, point); err != nil {
 			return err
 		}
@@ -229,7 +230,7 @@ func LookAt(ctx context.Context, record rollcall.Record, balancer func(rollcall.
 			points, places = append(points, rollcall.DrainPoint{Node: n.Node, Drain: n.Drain}), append(places, i)
 			continue
 		}
-		claims, _, err := ReadClaims(ctx, record, n.Node)
+		claims, err := ReadClaims(ctx, record, n.Node)
 		if err != nil {
 			return nil, err
 		}
@@ -262,13 +263,13 @@ func (r *run) leaveOut(ctx context.Context, m *member) {
 		return
 	}
 	balancer, point := r.Balancer(*m.Drain), r.point(m)
-	mine, err := AddClaim(ctx, r.Record, rollcall.Claim{Node: m.Node.Name, Name: claimOfBehind(r.plan.Environment), By: r.By, Why: why},
+	mine, err := AddClaim(ctx, r.Record, rollcall.Claim{Node: m.Node.Name, Name: claimOfBehind(r.plan.Environment), By: r.By, Drain: m.Drain, Why: why},
 		func() (bool, error) { return isOut(ctx, balancer, point) })
 	if err == nil && !mine.Found {
 		err = balancer.Drain(ctx, point)
 	}
 	if err == nil {
-		_, err = DropClaims(ctx, r.Record, m.Node.Name, []string{r.claimName()}, r.By, func() error { return nil })
+		_, err = DropClaims(ctx, r.Record, m.Node.Name, []string{r.claimName()}, r.By, func(rollcall.Drain) error { return nil })
 	}
 	if err != nil {
 		r.warn(fmt.Sprintf("%s is behind and could not be taken out of service: %v", m.Node.Name, err))
@@ -280,7 +281,7 @@ func (r *run) claimed(ctx context.Context, m *member) (bool, error) {
 	if m.Drain == nil {
 		return false, nil
 	}
-	claims, _, err := ReadClaims(ctx, r.Record, m.Node.Name)
+	claims, err := ReadClaims(ctx, r.Record, m.Node.Name)
 	names := ClaimsOf(r.plan.Environment)
 	return slices.ContainsFunc(claims, func(c rollcall.Claim) bool { return slices.Contains(names, c.Name) }), err
 }

@@ -35,7 +35,7 @@ func (w *World) State() (state *roll.State) {
 func (w *World) claims() (lines []string) {
 	w.Record(func(record rollcall.Record) error {
 		for _, n := range w.Nodes {
-			claims, _, err := roll.ReadClaims(context.Background(), record, n.Name)
+			claims, err := roll.ReadClaims(context.Background(), record, n.Name)
 			if err != nil {
 				return err
 			}
