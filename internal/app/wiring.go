@@ -22,11 +22,7 @@ func (a *App) balancer(hosts *ssh.Transport) func(rollcall.Drain) rollcall.Balan
 		if s.Host == "" {
 			return haproxy.Dial(ctx, text)
 		}
-		host := s.Host
-		if s.User != "" {
-			host = s.User + "@" + host
-		}
-		return hosts.DialSocket(ctx, host, s.Path)
+		return hosts.DialSocket(ctx, a.host(s.Host, s.User), s.Path)
 	}
 	proxy, flag, commands := haproxy.New(dial), flagfile.New(), command.New(a.site.Dir)
 	return func(d rollcall.Drain) rollcall.Balancer {
@@ -39,4 +35,21 @@ func (a *App) balancer(hosts *ssh.Transport) func(rollcall.Drain) rollcall.Balan
 			return commands
 		}
 	}
+}
+
+// host is how a host is reached that is no node of the environment: as the nodes files
+// say, where one of them has it.
+func (a *App) host(name, user string) rollcall.Node {
+	host := rollcall.Node{Name: name, Address: name}
+	for _, env := range a.site.Environments {
+		for _, n := range env.Nodes() {
+			if n.Name == name {
+				host.Address, host.Port, host.User = n.Address, n.Port, n.User
+			}
+		}
+	}
+	if user != "" {
+		host.User = user
+	}
+	return host
 }

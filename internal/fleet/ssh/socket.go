@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"strings"
 
 	"golang.org/x/crypto/ssh"
 
@@ -13,14 +12,10 @@ import (
 )
 
 // DialSocket connects to a unix socket on a host, which it reaches as it would reach a
-// node: for the runtime socket of a balancer there. host may hold a user before an @.
-func (t *Transport) DialSocket(ctx context.Context, host, socket string) (net.Conn, error) {
-	node := rollcall.Node{Name: host, Address: host}
-	if user, rest, ok := strings.Cut(host, "@"); ok {
-		node.User, node.Address = user, rest
-	}
+// node: for the runtime socket of a balancer there.
+func (t *Transport) DialSocket(ctx context.Context, host rollcall.Node, socket string) (net.Conn, error) {
 	for try := 0; ; try++ {
-		client, err := t.hostClient(ctx, node)
+		client, err := t.hostClient(ctx, host)
 		if err != nil {
 			return nil, err
 		}
@@ -31,15 +26,15 @@ func (t *Transport) DialSocket(ctx context.Context, host, socket string) (net.Co
 		// The host's word is final; a connection that has died since is made anew, once.
 		var refused *ssh.OpenChannelError
 		if errors.As(err, &refused) || try > 0 || ctx.Err() != nil {
-			return nil, fmt.Errorf("open %s on %s: %w", socket, host, err)
+			return nil, fmt.Errorf("open %s on %s: %w", socket, host.Name, err)
 		}
-		t.hosts.drop(node.User+"@"+node.Address, client)
+		t.hosts.drop(host.User+"@"+host.HostPort(), client)
 	}
 }
 
 // hostClient gives the one connection to a host that all of its sockets share.
 func (t *Transport) hostClient(ctx context.Context, node rollcall.Node) (*ssh.Client, error) {
-	return t.hosts.get(node.User+"@"+node.Address, func() (*ssh.Client, error) {
+	return t.hosts.get(node.User+"@"+node.HostPort(), func() (*ssh.Client, error) {
 		settings, err := t.settings(ctx, node)
 		if err != nil {
 			return nil, nodeError(node, err)
