@@ -245,6 +245,9 @@ func (c *conn) notStarted(err error, noise string, become bool) error {
 			WithHint("let the user run it without a password: USER ALL=(root) NOPASSWD: /home/USER/%s/rollcall-node-*", binFolder)
 	case become && strings.Contains(said, "command not found"), code == 126, code == 127:
 		return errNotInstalled
+	case exit.Signal() != "": // with the sshd above it, or with the whole node
+		return rollcall.Errorf(rollcall.KindUnreachable, "start rollcall-node: it was killed there by SIG%s", exit.Signal()).
+			WithHint("look whether the node goes down, or is out of memory")
 	default:
 		return fmt.Errorf("start rollcall-node: it ended with %d: %s", code, said)
 	}
