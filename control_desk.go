@@ -28,7 +28,7 @@ func (s ChangesetSelection) Empty() bool {
 // AvailRequest asks for changesets.
 type AvailRequest struct {
 	DeskRequest
-	States  []Standing // empty: those that may be merged, but for no-ops
+	States  []Standing // empty: all but integrated and reflected
 	Tickets []string
 	Authors []string
 	Predict int // for how many of the newest, at most; negative: for all

@@ -93,7 +93,7 @@ func (c Conflict) Fingerprint() string {
 			fmt.Fprintln(h, "none")
 			continue
 		}
-		fmt.Fprintf(h, "%s %d\n%s\n", side.Type, len(side.Content), side.Content)
+		fmt.Fprintf(h, "%c %d\n%s\n", side.Type, len(side.Content), side.Content)
 	}
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
