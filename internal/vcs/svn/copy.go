@@ -39,11 +39,13 @@ func (r *Repository) checkout(ctx context.Context, branch string, revision int64
 		return "", err
 	}
 	r.note(fmt.Sprintf("checking out %s at r%d", strings.Trim(branch, "/"), revision))
-	return wc, r.checkoutAt(ctx, wc, branch, revision)
+	return wc, r.checkoutAt(ctx, wc, branch, revision, true)
 }
 
-// checkoutAt makes a fresh working copy at a place where nothing is.
-func (r *Repository) checkoutAt(ctx context.Context, wc, branch string, revision int64) error {
+// checkoutAt makes a fresh working copy of a folder, which begins with a slash at the
+// repository's root, at a place where nothing is. In a careless one svn does not notice
+// every edit.
+func (r *Repository) checkoutAt(ctx context.Context, wc, branch string, revision int64, careless bool) error {
 	if err := os.MkdirAll(filepath.Dir(wc), 0o700); err != nil {
 		return fmt.Errorf("make a working copy: %w", err)
 	}
@@ -53,7 +55,7 @@ func (r *Repository) checkoutAt(ctx context.Context, wc, branch string, revision
 	}
 	err := r.client.stream(ctx, command{
 		verb: "checkout", options: []string{"-q", "--ignore-externals", "-r", fmt.Sprint(revision)},
-		targets: []string{at(join(r.root, branch), revision), tmp}, limit: longLimit,
+		targets: []string{at(join(r.root, branch), revision), tmp}, limit: longLimit, careless: careless,
 	}, discardOutput)
 	if err != nil {
 		return err
@@ -78,7 +80,7 @@ func (r *Repository) update(ctx context.Context, wc, branch string, revision int
 	}
 	again := command{
 		verb: "update", options: []string{"-q", "--ignore-externals", "--accept", "theirs-full", "-r", fmt.Sprint(revision)},
-		targets: []string{"."}, dir: wc, limit: longLimit,
+		targets: []string{"."}, dir: wc, limit: longLimit, careless: true,
 	}
 	if err := r.client.stream(ctx, again, discardOutput); err == nil || !complains(err, "155004", "155037") {
 		return err

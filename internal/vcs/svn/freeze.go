@@ -70,7 +70,7 @@ func (f *freezing) run(ctx context.Context) (string, error) {
 		if n.Schedule == "delete" {
 			continue
 		}
-		if f.revision != 0 && n.Revision != f.revision {
+		if f.revision != 0 && int64(n.Revision) != f.revision {
 			return "", fmt.Errorf("svn: %q is of r%d and not of r%d: %w", n.Path, n.Revision, f.revision, errNotOurs)
 		}
 		props := f.props[n.Path]
