@@ -40,7 +40,7 @@ func (s *Store) read(ctx context.Context, code *rollcall.Code, repo rollcall.Rep
 		}
 		if c.New.Module {
 			if !code.Submodules {
-				refused.add(c.Path, "is a submodule; submodules: true leaves them out")
+				refused.add(c.Path, moduleRefused(code))
 			}
 			continue
 		}
@@ -58,6 +58,13 @@ func (s *Store) read(ctx context.Context, code *rollcall.Code, repo rollcall.Rep
 		return nil, err
 	}
 	return merged(last.manifest, changed), nil
+}
+
+func moduleRefused(code *rollcall.Code) string {
+	if code.SVN != "" {
+		return "comes from elsewhere by svn:externals; submodules: true leaves them out"
+	}
+	return "is a submodule; submodules: true leaves them out"
 }
 
 // merged puts what changed among what stays, in the order of the paths.
