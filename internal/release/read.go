@@ -24,6 +24,11 @@ const (
 // read makes the manifest of a frozen tree out of the last one and what differs.
 func (s *Store) read(ctx context.Context, code *rollcall.Code, repo rollcall.Repository, revision rollcall.Revision, last last, note func(string)) (*rollcall.Manifest, error) {
 	changes, err := repo.Changes(ctx, last.tree, revision.Tree)
+	if rollcall.KindOf(err) == rollcall.KindNotFound && last.tree != "" {
+		// The mirror that had the last tree is gone: all of this one is read.
+		last.manifest = &rollcall.Manifest{}
+		changes, err = repo.Changes(ctx, "", revision.Tree)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -28,7 +28,10 @@ type Repository struct {
 	branches []string // that revisions may be of, the likeliest first
 }
 
-var _ rollcall.Repository = (*Repository)(nil)
+var (
+	_ rollcall.Repository = (*Repository)(nil)
+	_ rollcall.BlobHolder = (*Repository)(nil)
+)
 
 // Options say what is opened.
 type Options struct {
