@@ -67,6 +67,9 @@ func (h *history) pairs(ctx context.Context, limit int, beside []string) ([]pair
 // changed in a path.
 func (h *history) owners(ctx context.Context, p *promotion, path string) ([]string, error) {
 	before := p.Parents[0]
+	if before == h.fork {
+		return nil, nil
+	}
 	diff, err := h.git.run(ctx, nil, "diff", "-U0", "--no-renames", "--no-ext-diff", "--no-textconv", before, p.ID, "--", path)
 	if err != nil {
 		return nil, err

@@ -60,7 +60,10 @@ func readHistory(ctx context.Context, g git, o options) (*history, error) {
 	if err != nil {
 		return nil, err
 	}
-	if h.fork, err = g.line(ctx, "merge-base", h.trunkTip, stableTip); err != nil {
+	if err := h.readTrunk(ctx); err != nil {
+		return nil, err
+	}
+	if h.fork, err = h.parting(ctx, stableTip); err != nil {
 		return nil, fmt.Errorf("%s and %s have no common history: %w", o.stable, o.trunk, err)
 	}
 	h.from, h.to = h.fork, stableTip
@@ -73,9 +76,6 @@ func readHistory(ctx context.Context, g git, o options) (*history, error) {
 		if h.to, err = g.commit(ctx, o.to); err != nil {
 			return nil, fmt.Errorf("-to %s names no commit", o.to)
 		}
-	}
-	if err := h.readTrunk(ctx); err != nil {
-		return nil, err
 	}
 	// All of the stable branch is read, so that what was promoted before the range is known.
 	if h.stable, err = h.commits(ctx, h.fork+".."+h.to); err != nil {
@@ -91,6 +91,21 @@ func readHistory(ctx context.Context, g git, o options) (*history, error) {
 	}
 	h.sort(ctx, o.read, judged)
 	return h, nil
+}
+
+// parting is the newest first-parent commit of the stable branch that the trunk has too:
+// not their merge base, which is a later one where the trunk was merged since.
+func (h *history) parting(ctx context.Context, stable string) (string, error) {
+	ids, err := h.git.line(ctx, "rev-list", "--first-parent", stable)
+	if err != nil {
+		return "", err
+	}
+	for id := range strings.FieldsSeq(ids) {
+		if _, ok := h.order[id]; ok {
+			return id, nil
+		}
+	}
+	return h.git.line(ctx, "merge-base", h.trunkTip, stable)
 }
 
 // commits lists first-parent commits, oldest first.
@@ -136,8 +151,8 @@ func (h *history) sort(ctx context.Context, read func(string) ([]string, string)
 		if why == "" && len(names) > 0 {
 			picks, why = h.resolve(ctx, names)
 		}
-		if why == "" && len(names) > 0 && len(c.Parents) > 1 {
-			why = "a merge commit"
+		if why == "" && len(names) == 0 && len(c.Parents) > 1 && judged[c.ID] {
+			why = h.besideFirstParent(ctx, c, read)
 		}
 		e := exclusion{ID: c.ID, Subject: c.subject(), Why: why}
 		switch {
@@ -162,6 +177,20 @@ func (h *history) sort(ctx context.Context, read func(string) ([]string, string)
 			}
 		}
 	}
+}
+
+// besideFirstParent tells whether promotions were made on a branch that was merged.
+func (h *history) besideFirstParent(ctx context.Context, c commit, read func(string) ([]string, string)) string {
+	messages, err := h.git.fields(ctx, "log", "-z", "--format=%B", c.ID, "^"+c.Parents[0], "^"+h.trunkTip)
+	if err != nil {
+		return err.Error()
+	}
+	for _, message := range messages {
+		if names, _ := read(message); len(names) > 0 {
+			return "merges promotions that were made on another branch"
+		}
+	}
+	return ""
 }
 
 // resolve finds the trunk's commits that marks name, and puts them into the trunk's order.

@@ -135,11 +135,11 @@ func readSvnList(text string) (names []string, rest string) {
 	}
 }
 
-// readSvnItem reads one number; a bare one only behind another, and not that of a branch
-// ("4.2-stable") or of a word.
+// readSvnItem reads one number. A bare one is short only behind another, and it is never
+// that of a branch ("4.2-stable") or of a word.
 func readSvnItem(text string, bare bool) (number string, length int) {
 	m := svnItem.FindStringSubmatch(text)
-	if m == nil || m[3] != "" && !bare {
+	if m == nil || m[3] != "" && len(m[3]) < 4 && !bare {
 		return "", 0
 	}
 	after := strings.TrimPrefix(text, m[0])

@@ -19,6 +19,8 @@ func TestMarks(t *testing.T) {
 		{"svn", "Merge rr100,r200,r300 from trunk to 4.1-stable", "r100 r200 r300", ""},
 		{"svn", "Merged from trunk r100 to 4.1-stable", "r100", ""},
 		{"svn", "Merged r100 from trunk to 4.2-stable in order to revert r99 (#1).", "r100", ""},
+		{"svn", "Backport 24342 to 5.1-stable (#43691).", "r24342", ""},
+		{"svn", "Merge 200 fixes from trunk", "", ""},
 		{"svn", "Backport the fix r200 to 4.1-stable", "r200", ""},
 		{"svn", "On the 1.14.x branch, merge r1887710 from trunk.\n\n * r1887710\n   Follow up to r1857624", "r1887710", ""},
 		{"svn", "Merge the r100 group from trunk:\n\n * r100, r101,\n   r102 and 103\n   Follow up to r7.\n", "r100 r101 r102 r103", ""},
