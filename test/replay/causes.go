@@ -24,7 +24,7 @@ const (
 	causeSpace     = "white space"
 	causeMode      = "the mode of a file"
 	causeTrunkFile = "has the file as the trunk had it"
-	causeOther     = "another content"
+	causeOther     = "wrote lines of the change differently"
 	causeApplies   = "would have applied"
 	causeError     = "no prediction"
 )

@@ -51,14 +51,18 @@ func (g git) fields(ctx context.Context, args ...string) ([]string, error) {
 	return strings.Split(strings.TrimSuffix(out, "\x00"), "\x00"), nil
 }
 
-// branch gives the commit of a branch, here or of the remote "origin", or of any revision.
-func (g git) branch(ctx context.Context, name string) (string, error) {
-	for _, full := range []string{"refs/heads/" + name, "refs/remotes/origin/" + name, name} {
-		if id, err := g.commit(ctx, full); err == nil {
+// revision gives the commit of a branch, of one of the remote "origin", of a tag, or of
+// any other text that names one, of the replayed repository.
+func (g git) revision(ctx context.Context, name string) (string, error) {
+	for _, place := range []string{"refs/heads/", "refs/remotes/origin/", "refs/tags/"} {
+		if id, err := g.commit(ctx, replayed+place+name); err == nil {
 			return id, nil
 		}
 	}
-	return "", fmt.Errorf("there is no branch %q in the repository", name)
+	if id, err := g.commit(ctx, name); err == nil {
+		return id, nil
+	}
+	return "", fmt.Errorf("the repository has no branch, tag or commit %q", name)
 }
 
 // commit gives the full id of the one commit that a text names.

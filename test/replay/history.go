@@ -53,10 +53,10 @@ type history struct {
 func readHistory(ctx context.Context, g git, o options) (*history, error) {
 	h := &history{git: g, pickedIn: map[string]*promotion{}, order: map[string]int{}, revision: map[int]string{}}
 	var err error
-	if h.trunkTip, err = g.branch(ctx, o.trunk); err != nil {
+	if h.trunkTip, err = g.revision(ctx, o.trunk); err != nil {
 		return nil, err
 	}
-	stableTip, err := g.branch(ctx, o.stable)
+	stableTip, err := g.revision(ctx, o.stable)
 	if err != nil {
 		return nil, err
 	}
@@ -68,13 +68,13 @@ func readHistory(ctx context.Context, g git, o options) (*history, error) {
 	}
 	h.from, h.to = h.fork, stableTip
 	if o.from != "" {
-		if h.from, err = g.commit(ctx, o.from); err != nil {
-			return nil, fmt.Errorf("-from %s names no commit", o.from)
+		if h.from, err = g.revision(ctx, o.from); err != nil {
+			return nil, err
 		}
 	}
 	if o.to != "" {
-		if h.to, err = g.commit(ctx, o.to); err != nil {
-			return nil, fmt.Errorf("-to %s names no commit", o.to)
+		if h.to, err = g.revision(ctx, o.to); err != nil {
+			return nil, err
 		}
 	}
 	// All of the stable branch is read, so that what was promoted before the range is known.

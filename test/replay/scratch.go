@@ -14,6 +14,10 @@ const (
 	productionBranch = "production"
 )
 
+// replayed is where the scratch repository has the refs of the one that is replayed, so
+// that none of their names is in the way.
+const replayed = "refs/replayed/"
+
 // newScratch makes a bare repository that borrows the objects of another one and keeps
 // what is written for itself: the replayed repository stays as it is.
 func newScratch(ctx context.Context, repo, folder string) (git, error) {
@@ -25,7 +29,7 @@ func newScratch(ctx context.Context, repo, folder string) (git, error) {
 	if err != nil {
 		return git{}, fmt.Errorf("%s is no git repository: %w", repo, err)
 	}
-	refs, err := source.line(ctx, "for-each-ref", "--format=create %(refname) %(objectname)", "refs/heads", "refs/remotes/origin", "refs/tags")
+	refs, err := source.line(ctx, "for-each-ref", "--format=create "+replayed+"%(refname) %(objectname)", "refs/heads", "refs/remotes/origin", "refs/tags")
 	if err != nil {
 		return git{}, err
 	}
@@ -66,10 +70,4 @@ func (h *history) writeLedger(ctx context.Context) (map[string]string, error) {
 		as[c.ID], last = id, id
 	}
 	return as, nil
-}
-
-// moveTo puts the scratch repository's production branch to a revision.
-func (h *history) moveTo(ctx context.Context, id string) error {
-	_, err := h.git.run(ctx, nil, "update-ref", "refs/heads/"+productionBranch, id)
-	return err
 }
