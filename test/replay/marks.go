@@ -63,9 +63,9 @@ func byExpression(expression *regexp.Regexp) func(string) ([]string, string) {
 
 var (
 	svnVerb   = regexp.MustCompile(`^(?i)(?:on the \S+ branch, *)?(?:merge[sd]?|(?:back)?port(?:s|ed)?) `)
-	svnFill   = regexp.MustCompile(`^(?i)(?:the|fix(?:es)?|from trunk|revisions?|changesets?|commits?) +`)
-	svnItem   = regexp.MustCompile(`^(?:r{1,2}(\d+)|\[(\d+)\]|(\d{3,}))`)
-	svnRange  = regexp.MustCompile(`^ *(?:-|–|\.\.|:| to | through ) *`)
+	svnFill   = regexp.MustCompile(`^(?i)(?:the|part of|fix(?:es)?|(?:from )?trunk|revision(?:s|\(s\))?|changesets?|commits?) +`)
+	svnItem   = regexp.MustCompile(`^(?i)(?:(?:-r|-c|rr?|rev:|svn:)(\d+)|\[(\d+)\]|(\d{3,}))`)
+	svnRange  = regexp.MustCompile(`^(?: *(?:-|–|\.\.|:) *| +(?:to|through) +)`)
 	svnNext   = regexp.MustCompile(`^(?: *, *and +| *[,;] *| +and +| *[&+] *| +)`)
 	svnBullet = regexp.MustCompile(`(?m)^\s*\* +r`)
 	svnBranch = regexp.MustCompile(`^(?i)merge[sd]? the \S+ branch\b`)
@@ -120,6 +120,9 @@ func readSvnList(text string) (names []string, rest string) {
 		name := "r" + number
 		if dash := svnRange.FindString(text); dash != "" {
 			if last, length := readSvnItem(text[len(dash):], true); length > 0 {
+				if strings.Contains(dash, ":") { // as svn merge -r reads it: behind the first
+					name = "r" + following(number)
+				}
 				name += "-r" + last
 				text = text[len(dash)+length:]
 			}
@@ -133,6 +136,14 @@ func readSvnList(text string) (names []string, rest string) {
 		}
 		text = text[len(next):]
 	}
+}
+
+func following(number string) string {
+	n, err := strconv.Atoi(number)
+	if err != nil {
+		return number
+	}
+	return strconv.Itoa(n + 1)
 }
 
 // readSvnItem reads one number. A bare one is short only behind another, and it is never
