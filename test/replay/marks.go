@@ -63,6 +63,8 @@ func byExpression(expression *regexp.Regexp) func(string) ([]string, string) {
 
 var (
 	svnVerb   = regexp.MustCompile(`^(?i)(?:on the \S+ branch, *)?(?:merge[sd]?|(?:back)?port(?:s|ed)?) `)
+	svnInside = regexp.MustCompile(`(?i)\bmerged? (?:from trunk )?((?:-r|-c|r)\d.*)`)
+	svnBack   = regexp.MustCompile(`(?i)^\*|\bre(?:vers|vert)|\bundo`)
 	svnFill   = regexp.MustCompile(`^(?i)(?:the|part of|fix(?:es)?|(?:from )?trunk|revision(?:s|\(s\))?|changesets?|commits?) +`)
 	svnItem   = regexp.MustCompile(`^(?i)(?:(?:-r|-c|rr?|rev:|svn:)(\d+)|\[(\d+)\]|(\d{3,}))`)
 	svnRange  = regexp.MustCompile(`^(?: *(?:-|–|\.\.|:) *| +(?:to|through) +)`)
@@ -72,7 +74,7 @@ var (
 )
 
 // readSvn reads the sentences in which users of Subversion say what they merged. A
-// message has one, at the beginning of a line.
+// message has one, at the beginning of a line, or within its first.
 func readSvn(message string) (names []string, why string) {
 	lines := strings.Split(message, "\n")
 	for i, line := range lines {
@@ -100,6 +102,10 @@ func readSvn(message string) (names []string, why string) {
 		return names, ""
 	}
 	subject, _, _ := strings.Cut(message, "\n")
+	if m := svnInside.FindStringSubmatch(subject); m != nil && !svnBack.MatchString(subject) {
+		names, _ = readSvnList(m[1])
+		return names, ""
+	}
 	switch {
 	case svnBranch.MatchString(subject):
 		why = "merges a branch, and names no changeset of the trunk"
