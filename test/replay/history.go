@@ -31,7 +31,9 @@ type promotion struct {
 
 // exclusion is a commit of the stable branch that is not judged, and why.
 type exclusion struct {
-	ID, Subject, Why string
+	ID      string `json:"id"`
+	Subject string `json:"subject"`
+	Why     string `json:"why,omitempty"`
 }
 
 // history is what was read of a repository: the truth, as far as messages tell it.
@@ -46,12 +48,13 @@ type history struct {
 	excluded   []exclusion
 	// pickedIn gives, for a stable commit, what it promoted.
 	pickedIn map[string]*promotion
-	order    map[string]int // of the trunk's commits, oldest first
-	revision map[int]string // of the trunk's Subversion numbers
+	order    map[string]int    // of the trunk's commits, oldest first
+	subject  map[string]string // of the trunk's commits
+	revision map[int]string    // of the trunk's Subversion numbers
 }
 
 func readHistory(ctx context.Context, g git, o options) (*history, error) {
-	h := &history{git: g, pickedIn: map[string]*promotion{}, order: map[string]int{}, revision: map[int]string{}}
+	h := &history{git: g, pickedIn: map[string]*promotion{}, order: map[string]int{}, subject: map[string]string{}, revision: map[int]string{}}
 	var err error
 	if h.trunkTip, err = g.revision(ctx, o.trunk); err != nil {
 		return nil, err
@@ -132,7 +135,7 @@ func (h *history) readTrunk(ctx context.Context) error {
 		return err
 	}
 	for i, c := range all {
-		h.order[c.ID] = i
+		h.order[c.ID], h.subject[c.ID] = i, c.subject()
 		// The last line is git's own; those above may be copied.
 		if m := svnLine.FindAllStringSubmatch(c.Message, -1); m != nil {
 			if number, err := strconv.Atoi(m[len(m)-1][1]); err == nil {

@@ -118,7 +118,7 @@ func replay(ctx context.Context, o options, progress io.Writer) (*report, error)
 		base := as[p.Parents[0]]
 		j, err := h.judge(ctx, e, p, base, o, folder)
 		if err == nil && o.needs {
-			err = r.Needs.own(ctx, e, p, &j, base)
+			err = r.Needs.own(ctx, e, h, p, &j, base)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", p.ID, err)

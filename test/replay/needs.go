@@ -27,9 +27,14 @@ type needsJudged struct {
 }
 
 type alarm struct {
-	ID    string   `json:"id"`
-	Pick  string   `json:"pick"`
-	Named []string `json:"named"`
+	ID    string         `json:"id"`
+	Pick  string         `json:"pick"`
+	Named []namedSubject `json:"named"`
+}
+
+type namedSubject struct {
+	ID      string `json:"id"`
+	Subject string `json:"subject"`
 }
 
 type missed struct {
@@ -51,7 +56,7 @@ func (n *needsJudged) ask(ctx context.Context, e engine, base, pick string) ([]s
 }
 
 // own asks for the needs of a promotion where it was really made.
-func (n *needsJudged) own(ctx context.Context, e engine, p *promotion, j *judged, base string) error {
+func (n *needsJudged) own(ctx context.Context, e engine, h *history, p *promotion, j *judged, base string) error {
 	for _, pick := range p.Picks {
 		named, err := n.ask(ctx, e, base, pick)
 		if ctx.Err() != nil {
@@ -65,7 +70,11 @@ func (n *needsJudged) own(ctx context.Context, e engine, p *promotion, j *judged
 		if j.Plain {
 			n.Asked++
 			if len(named) > 0 {
-				n.Alarms = append(n.Alarms, alarm{p.ID, pick, named})
+				a := alarm{ID: p.ID, Pick: pick}
+				for _, id := range named {
+					a.Named = append(a.Named, namedSubject{id, h.subject[id]})
+				}
+				n.Alarms = append(n.Alarms, a)
 			}
 			continue
 		}

@@ -49,7 +49,9 @@ func newReport(h *history, o options) *report {
 	return &report{
 		Stable: o.stable, Trunk: o.trunk, Fork: h.fork, From: h.from, To: h.to, Beside: o.beside,
 		Commits: len(h.promotions) + len(h.unmarked) + len(h.excluded),
-		Counts:  map[verdict]int{}, Causes: map[string]int{}, Excluded: h.excluded, Unmarked: h.unmarked,
+		Counts:  map[verdict]int{}, Causes: map[string]int{},
+		Excluded: append([]exclusion{}, h.excluded...), Unmarked: append([]exclusion{}, h.unmarked...),
+		Needs: needsJudged{Alarms: []alarm{}, Missed: []missed{}},
 	}
 }
 
@@ -220,7 +222,10 @@ func (n *needsJudged) writeList(out io.Writer) {
 		fmt.Fprintln(out, "\nneeds that were named and were none")
 	}
 	for _, a := range n.Alarms {
-		fmt.Fprintf(out, "%s  %s: %s\n", short(a.ID), short(a.Pick), short(a.Named...))
+		fmt.Fprintf(out, "%s  %s\n", short(a.ID), short(a.Pick))
+		for _, one := range a.Named {
+			fmt.Fprintf(out, "    %s  %s\n", short(one.ID), rollcall.Printable(one.Subject))
+		}
 	}
 }
 
