@@ -46,6 +46,7 @@ type Code struct {
 	Build      *Command
 	Exclude    []string // patterns as in .gitignore, without negation
 	Submodules bool     // whether a tree that has them may roll (without their contents)
+	Checks     []Check  // beside ConflictMarkers, in the site's order
 }
 
 // Environment is where a code rolls to.

@@ -21,8 +21,10 @@ var codeKeys = keys[rollcall.Code]{
 			patterns, func(c *rollcall.Code) *[]string { return &c.Exclude }),
 		key("submodules", "Whether a tree with submodules may roll, without their contents (default: false).",
 			boolean, func(c *rollcall.Code) *bool { return &c.Submodules }),
+		key("checks", "Commands that every file, or the whole tree, must pass before it can roll.",
+			checks, func(c *rollcall.Code) *[]rollcall.Check { return &c.Checks }),
 	},
-	later: []string{"svn", "checks"},
+	later: []string{"svn"},
 	finish: func(_ *reader, _ value, c *rollcall.Code) {
 		if c.Trunk == "" {
 			c.Trunk = c.Production
