@@ -79,57 +79,81 @@ func (c *Checker) sweep() {
 	}
 }
 
-// unfit are paths that can't stand in a folder here, and why.
-type unfit map[string]string
-
-// export writes entries into a new folder under the paths that they have, where wanted
-// says so.
-func (r *run) export(ctx context.Context, dir string, entries []*rollcall.TreeEntry, wanted func(path string, size int64) bool) (unfit, error) {
-	out := unfit{}
+// export writes entries, sorted by their paths, into a new folder under the paths that
+// they have: those that wanted says yes to. done is told of each, and why it can't stand
+// in a folder here where that is so.
+func (r *run) export(ctx context.Context, dir string, entries []*rollcall.TreeEntry, wanted func(path string, size int64) (bool, error), done func(path, unfit string) error) error {
 	if err := os.Mkdir(dir, 0o755); err != nil {
-		return out, err
+		return err
 	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return out, err
+		return err
 	}
 	defer root.Close()
 	blobs := make([]string, len(entries))
 	for i, e := range entries {
 		blobs[i] = e.Blob
 	}
-	made := map[string]bool{".": true}
+	w := &writer{root: root}
+	defer w.leave()
 	r.repo.Lock()
 	defer r.repo.Unlock()
 	err = r.Repo.Blobs(ctx, blobs, func(i int, size int64, in io.Reader) error {
 		e := entries[i]
-		if !wanted(e.Path, size) {
-			return nil
+		if yes, err := wanted(e.Path, size); !yes || err != nil {
+			return err
 		}
-		if parent := path.Dir(e.Path); !made[parent] {
-			if err := root.MkdirAll(parent, 0o755); err != nil {
-				return out.tell(e.Path, err)
-			}
-			made[parent] = true
+		unfit := ""
+		switch err := w.write(e, in); {
+		case errors.Is(err, syscall.ENAMETOOLONG):
+			unfit = "its name is too long for a file here"
+		case errors.Is(err, errLeadsOut):
+			unfit = "is a link that leads out of the tree"
+		case err != nil:
+			return err
 		}
-		if e.Type == rollcall.TypeLink {
-			return out.link(root, e.Path, in)
-		}
-		return out.tell(e.Path, write(root, e, in))
+		return done(e.Path, unfit)
 	})
 	if err != nil {
-		return out, fmt.Errorf("export for the checks: %w", err)
+		return fmt.Errorf("export for the checks: %w", err)
 	}
-	return out, nil
+	return nil
 }
 
-func write(root *os.Root, e *rollcall.TreeEntry, in io.Reader) error {
+// writer writes beneath a folder, and keeps the last folder within open: most files have
+// the one that the file before had.
+type writer struct {
+	root *os.Root
+	path string
+	at   *os.Root
+}
+
+// errLeadsOut tells of a link that must not be followed. A release with it is refused.
+var errLeadsOut = errors.New("leads out of the tree")
+
+func (w *writer) write(e *rollcall.TreeEntry, in io.Reader) error {
+	folder, name := path.Split(e.Path)
+	at, err := w.enter(strings.TrimSuffix(folder, "/"))
+	if err != nil {
+		return err
+	}
+	if e.Type == rollcall.TypeLink {
+		target, err := io.ReadAll(io.LimitReader(in, 4096))
+		if err != nil {
+			return err
+		}
+		if rollcall.CheckLink(e.Path, string(target)) != nil {
+			return errLeadsOut
+		}
+		return at.Symlink(string(target), name)
+	}
 	mode := os.FileMode(0o644)
 	if e.Type == rollcall.TypeExecutable {
 		mode = 0o755
 	}
 	// What stands there already is no part of this tree: it is never written through.
-	file, err := root.OpenFile(e.Path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
+	file, err := at.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
 	if err != nil {
 		return err
 	}
@@ -137,27 +161,29 @@ func write(root *os.Root, e *rollcall.TreeEntry, in io.Reader) error {
 	return errors.Join(err, file.Close())
 }
 
-// link makes a link, unless it leads out: such a tree is refused later, and until then
-// nothing may follow it.
-func (u unfit) link(root *os.Root, p string, in io.Reader) error {
-	target, err := io.ReadAll(io.LimitReader(in, 4096))
-	if err != nil {
-		return err
+func (w *writer) enter(folder string) (*os.Root, error) {
+	if folder == "" {
+		return w.root, nil
 	}
-	if rollcall.CheckLink(p, string(target)) != nil {
-		u[p] = "is a link that leads out of the tree"
-		return nil
+	if w.at != nil && w.path == folder {
+		return w.at, nil
 	}
-	return u.tell(p, root.Symlink(string(target), p))
+	w.leave()
+	if err := w.root.MkdirAll(folder, 0o755); err != nil {
+		return nil, err
+	}
+	at, err := w.root.OpenRoot(folder)
+	if err == nil {
+		w.at, w.path = at, folder
+	}
+	return at, err
 }
 
-// tell keeps to one path what is wrong with one path.
-func (u unfit) tell(p string, err error) error {
-	if errors.Is(err, syscall.ENAMETOOLONG) {
-		u[p] = "its name is too long for a file here"
-		return nil
+func (w *writer) leave() {
+	if w.at != nil {
+		w.at.Close()
 	}
-	return err
+	w.at = nil
 }
 
 // sizeOf writes a size as rollcall.yaml does.
