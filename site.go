@@ -67,7 +67,28 @@ type Environment struct {
 	Before   []Hook
 	After    []Hook
 	Announce []string // names of channels
+	// From is FromCandidate where a desk's tree rolls here, and else empty: the production
+	// branch does.
+	From    string
+	Desk    string // of FromCandidate: its name
+	Require []Requirement
 }
+
+// FromCandidate is where an environment gets its tree from that does not get it from the
+// production branch.
+const FromCandidate = "candidate"
+
+// Requirement is what a tree must have passed before it may roll.
+type Requirement string
+
+// The requirements.
+const (
+	RequireChecks Requirement = "checks"
+	RequireStaged Requirement = "staged" // an environment that rolls candidates has had it
+)
+
+// Promotes tells whether a code has a desk: its changesets go from one branch to another.
+func (c *Code) Promotes() bool { return c.Trunk != c.Production }
 
 // Hook is a command that runs once a roll.
 type Hook struct {

@@ -66,6 +66,8 @@ code:
 environments:
   staging: &staging
     code: www
+    from: candidate
+    desk: second
     nodes: inventories/staging
     to: /srv/{name}/www
     ssh: {user: tester, known_hosts: keys/staging_hosts}
@@ -120,6 +122,7 @@ environments:
       - {on: app01, sh: php migrate.php, timeout: 1h, irreversible: true}
     after: {on: cdn1, run: "purge {name}"}
     announce: [devops, hook]
+    require: [staged]
     mode: "0640"
     group: www-data
     become: sudo
@@ -255,7 +258,8 @@ func fullProduction(s *rollcall.Site) *rollcall.Environment {
 			Unreachable: rollcall.Limit{Quantity: rollcall.Quantity{Percent: 5}},
 			Failed:      rollcall.Limit{Quantity: rollcall.Quantity{Percent: 10}, Tier: &rollcall.Quantity{Count: 1}},
 		},
-		OnFailure: rollcall.FailureStop, Layout: rollcall.LayoutReleases,
+		OnFailure: rollcall.FailureStop,
+		Require:   []rollcall.Requirement{rollcall.RequireStaged}, Layout: rollcall.LayoutReleases,
 		Permissions: rollcall.Permissions{Mode: 0o640, Group: "www-data"},
 		Before: []rollcall.Hook{
 			{On: "controller", Run: rollcall.Command{Args: []string{"bin/freeze"}, Timeout: 10 * time.Minute}},
