@@ -87,6 +87,9 @@ const (
 	RequireStaged Requirement = "staged" // an environment that rolls candidates has had it
 )
 
+// Risks names, for each requirement, the risk that is taken without it.
+var Risks = map[Requirement]string{RequireChecks: "unchecked", RequireStaged: "unstaged"}
+
 // Promotes tells whether a code has a desk: its changesets go from one branch to another.
 func (c *Code) Promotes() bool { return c.Trunk != c.Production }
 
