@@ -39,7 +39,7 @@ func TestPHP(t *testing.T) {
 	})
 	report := w.run(tree, base)
 	want := map[string]string{
-		"php syntax":             "-dash.php:3 -r.php:2 b.php:3 folder.php/in.php:3 old/bad.php:3 run.php:3 sp ace/ü$(touch x)`'\".php:3",
+		"php syntax":             "-dash.php:3 -r.php:3 b.php:3 folder.php/in.php:3 old/bad.php:3 run.php:3 sp ace/ü$(touch x)`'\".php:3",
 		rollcall.ConflictMarkers: "page.html:2",
 	}
 	if diff := cmp.Diff(want, told(report)); diff != "" {
