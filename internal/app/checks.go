@@ -19,11 +19,10 @@ type checkRun struct {
 
 // runChecks runs a code's checks on a tree.
 func (a *App) runChecks(ctx context.Context, code *rollcall.Code, repo rollcall.Repository, run checkRun) (*rollcall.CheckReport, error) {
-	checker, err := check.Open(ctx, filepath.Join(a.state, "checks"), a.site.Dir)
+	checker, err := a.checker(ctx)
 	if err != nil {
-		return nil, stateError(a.state, err)
+		return nil, err
 	}
-	defer checker.Close()
 	return checker.Run(ctx, check.Request{
 		Code: code, Repo: repo, Tree: run.tree, Base: run.base, All: run.all, Note: run.note, Progress: run.progress,
 		Authors: func(ctx context.Context, paths []string) map[string]string {
@@ -42,4 +41,18 @@ func (a *App) runChecks(ctx context.Context, code *rollcall.Code, repo rollcall.
 			return names
 		},
 	})
+}
+
+// checker opens what is kept of checks when it is first needed.
+func (a *App) checker(ctx context.Context) (*check.Checker, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.checks == nil {
+		c, err := check.Open(ctx, filepath.Join(a.state, "checks"), a.site.Dir)
+		if err != nil {
+			return nil, stateError(a.state, err)
+		}
+		a.checks = c
+	}
+	return a.checks, nil
 }

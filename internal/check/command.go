@@ -26,6 +26,9 @@ func (l *looking) one(ctx context.Context, j job) (verdict, error) {
 	if err != nil {
 		return verdict{}, err
 	}
+	if command.Timeout <= 0 {
+		command.Timeout = time.Minute
+	}
 	if j.program != "" && command.Shell == "" {
 		command.Args[0] = j.program
 	}

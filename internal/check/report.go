@@ -14,6 +14,7 @@ func (r *run) report(ctx context.Context) *rollcall.CheckReport {
 	report := &rollcall.CheckReport{Tree: r.Tree, Failures: []rollcall.CheckFailure{}}
 	for _, g := range r.gates {
 		g.result.Name, g.result.Files = g.Check.Name, len(g.files)
+		g.result.Whole = g.Takes(rollcall.CheckTree)
 		g.result.Kept = len(g.files) - g.result.Ran
 		var failures []rollcall.CheckFailure
 		for _, f := range g.files {

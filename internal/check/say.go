@@ -39,13 +39,14 @@ var places = []struct {
 func telling(lines []string, of func(word string) bool, one bool) (index, line int, path string) {
 	for i, text := range lines {
 		for _, p := range places {
-			m := p.FindStringSubmatch(text)
-			if p.path == 0 || m == nil {
+			if p.path == 0 {
 				continue
 			}
-			word := strings.Trim(m[p.path], "\"'`()[]<>,:;.")
-			if number, _ := strconv.Atoi(m[p.line]); number > 0 && of(word) {
-				return i, number, word
+			for _, m := range p.FindAllStringSubmatch(text, -1) {
+				word := strings.Trim(m[p.path], "\"'`()[]<>,:;.")
+				if number, _ := strconv.Atoi(m[p.line]); number > 0 && of(word) {
+					return i, number, word
+				}
 			}
 		}
 	}
