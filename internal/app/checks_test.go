@@ -1,6 +1,8 @@
 package app
 
 import (
+	"github.com/rollcall-dev/rollcall"
+
 	"context"
 	"os"
 	"os/exec"
@@ -54,14 +56,13 @@ environments: {production: {to: /srv/www}}
 			t.Fatal(err)
 		}
 		progress := 0
-		report, err := a.runChecks(ctx, code, repo, tip.Tree, "", true, checkWatch{
-			Progress: func(int, int) { progress++ },
-			Authors:  func(context.Context, []string) map[string]string { return map[string]string{"bad.php": "Ada"} },
+		report, err := a.runChecks(ctx, code, repo, checkRun{
+			tree: tip.Tree, branch: code.Production, all: true, progress: func(int, int) { progress++ },
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if report.Passed() || len(report.Failures) != 1 || report.Failures[0].Path != "bad.php" || report.Failures[0].Author != "Ada" {
+		if report.Passed() || len(report.Failures) != 1 || report.Failures[0].Path != "bad.php" || report.Failures[0].Author != "Ada in "+rollcall.ShortRevision(tip.ID) {
 			t.Errorf("%+v", report.Failures)
 		}
 		if got := report.Checks[1]; got.Ran != wantRan || progress != wantRan {

@@ -67,7 +67,7 @@ func (a *App) desk(ctx context.Context, request rollcall.DeskRequest) (*desk.Des
 	return &desk.Desk{
 		Record: a.record, Repo: repo, Code: code, Name: name, By: a.by, Dir: a.deskDir(code), Note: note,
 		Check: func(ctx context.Context, tree, base string) (*rollcall.CheckReport, error) {
-			return a.runChecks(ctx, code, repo, checkRun{tree: tree, base: base, note: note, branch: code.Production})
+			return a.runChecks(ctx, code, repo, checkRun{tree: tree, base: base, note: note, progress: request.Progress, branch: code.Production})
 		},
 		Staged: func(ctx context.Context, tree string) ([]rollcall.ReleaseID, error) { return a.staged(ctx, code, tree) },
 	}, nil
