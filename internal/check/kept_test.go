@@ -258,6 +258,32 @@ func TestSweep(t *testing.T) {
 	living.remove()
 }
 
+// Several people check at once, on one state.
+func TestTogether(t *testing.T) {
+	w := newWorld(t)
+	w.checks(w.counting())
+	files := map[string]string{}
+	for i := range 40 {
+		files[fmt.Sprintf("a%02d.x", i)] = fmt.Sprintf("good %d", i)
+	}
+	files["b.x"] = "bad"
+	tree := w.tree(files)
+	var wait sync.WaitGroup
+	for range 3 {
+		c, request := w.open(), w.request(tree, "")
+		wait.Go(func() {
+			report, err := c.Run(context.Background(), request)
+			if err != nil || len(report.Failures) != 1 {
+				t.Errorf("%+v, %v", report, err)
+			}
+		})
+	}
+	wait.Wait()
+	w.ran()
+	w.run(tree, "")
+	w.wantRan("after them")
+}
+
 func TestOldRulesGo(t *testing.T) {
 	w := newWorld(t)
 	w.checks(w.counting())

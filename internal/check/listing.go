@@ -61,7 +61,7 @@ func isFile(e *rollcall.TreeEntry) bool {
 func (r *run) choose(context.Context) error {
 	for _, g := range r.gates {
 		switch {
-		case g.Check.Name == rollcall.ConflictMarkers:
+		case g.Name == rollcall.ConflictMarkers:
 			g.files = r.marked()
 		case g.Takes(rollcall.CheckTree):
 			g.files = []subject{{content: content{id: r.Tree}}}
@@ -90,7 +90,7 @@ func kindOf(e *rollcall.TreeEntry) string {
 // skips tells whether a path can't be given to the check; the report says why. The
 // built-in check is given contents alone.
 func (g *gate) skips(r *run, f subject) bool {
-	return r.bad[f.path] != "" && g.Check.Name != rollcall.ConflictMarkers
+	return r.bad[f.path] != "" && g.Name != rollcall.ConflictMarkers
 }
 
 // recall asks what is known, and finds what is not.

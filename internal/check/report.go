@@ -13,7 +13,7 @@ import (
 func (r *run) report(ctx context.Context) *rollcall.CheckReport {
 	report := &rollcall.CheckReport{Tree: r.Tree, Failures: []rollcall.CheckFailure{}}
 	for _, g := range r.gates {
-		g.result.Name, g.result.Files = g.Check.Name, len(g.files)
+		g.result.Name, g.result.Files = g.Name, len(g.files)
 		g.result.Whole = g.Takes(rollcall.CheckTree)
 		g.result.Kept = len(g.files) - g.result.Ran
 		var failures []rollcall.CheckFailure
@@ -27,7 +27,7 @@ func (r *run) report(ctx context.Context) *rollcall.CheckReport {
 			}
 			path := cmp.Or(f.path, v.path)
 			failures = append(failures, rollcall.CheckFailure{
-				Check: g.Check.Name, Path: path, Line: v.line, Text: strings.ReplaceAll(v.text, ownPath, rollcall.Printable(path)),
+				Check: g.Name, Path: path, Line: v.line, Text: strings.ReplaceAll(v.text, ownPath, rollcall.Printable(path)),
 			})
 		}
 		g.result.Failed = len(failures)

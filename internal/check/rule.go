@@ -32,11 +32,11 @@ func (r *run) rules(ctx context.Context) error {
 		r.gates = append(r.gates, &gate{Check: &r.Code.Checks[i]})
 	}
 	for _, g := range r.gates {
-		key := ruleKey{Format: ruleFormat, Code: r.Code.Name, Check: g.Check.Name, Args: g.Run.Args, Shell: g.Run.Shell, MaxSize: g.MaxSize}
+		key := ruleKey{Format: ruleFormat, Code: r.Code.Name, Check: g.Name, Args: g.Run.Args, Shell: g.Run.Shell, MaxSize: g.MaxSize}
 		if g.Takes(rollcall.CheckTree) {
 			key.Exclude = r.Code.Exclude
 		}
-		if g.Check.Name != rollcall.ConflictMarkers {
+		if g.Name != rollcall.ConflictMarkers {
 			var err error
 			if g.program, key.Tool, err = r.tool(ctx, g.Check); err != nil {
 				return err

@@ -43,7 +43,7 @@ func telling(lines []string, of func(word string) bool, one bool) (index, line i
 				continue
 			}
 			for _, m := range p.FindAllStringSubmatch(text, -1) {
-				word := strings.Trim(m[p.path], "\"'`()[]<>,:;.")
+				word := bare(m[p.path])
 				if number, _ := strconv.Atoi(m[p.line]); number > 0 && of(word) {
 					return i, number, word
 				}
@@ -63,6 +63,12 @@ func telling(lines []string, of func(word string) bool, one bool) (index, line i
 		}
 	}
 	return 0, 0, ""
+}
+
+// bare takes from a word what a sentence puts around a path.
+func bare(word string) string {
+	const around = "\"'`()[]<>,:;"
+	return strings.TrimPrefix(strings.TrimRight(strings.TrimLeft(word, around), around+"."), "./")
 }
 
 // readable makes a command's output fit to be shown: printable, without the folder that

@@ -34,9 +34,11 @@ func TestTelling(t *testing.T) {
 		{"AH00526: Syntax error on line 12 of conf/httpd.conf:\nInvalid command", false, 0, 12, "conf/httpd.conf"},
 		{"nginx: [emerg] unknown directive \"x\" in conf/nginx.conf:3", false, 0, 3, "conf/nginx.conf"},
 		{"warning on line 3 of /etc/other\nerror in lib/a.php on line 7", false, 1, 7, "lib/a.php"},
+		{"error in './conf/httpd.conf': line 2", false, 0, 2, "conf/httpd.conf"},
+		{"line 6 of .htaccess.", false, 0, 6, ".htaccess"},
 		{"3 files, error on line 4", false, 0, 0, ""},
 	} {
-		known := map[string]bool{"conf/httpd.conf": true, "conf/nginx.conf": true, "lib/a.php": true}
+		known := map[string]bool{"conf/httpd.conf": true, "conf/nginx.conf": true, ".htaccess": true, "lib/a.php": true}
 		of := func(word string) bool { return known[word] }
 		if c.one {
 			of = func(word string) bool { return word == ownPath }
