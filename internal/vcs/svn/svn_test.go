@@ -298,6 +298,56 @@ func TestABranchMadeAgain(t *testing.T) {
 	}
 }
 
+// What the reader may not see would vanish from every node without a word.
+func TestATreeThatIsHiddenInPartIsRefused(t *testing.T) {
+	w := newWorld(t)
+	w.write("trunk/a", "1")
+	w.write("trunk/secret/b", "2")
+	w.svn("add", "-q", "trunk")
+	w.commit("Ada", "one")
+	os.WriteFile(filepath.Join(w.dir, "conf", "authz"), []byte("[/]\n* = r\n[/trunk/secret]\n* =\n"), 0o600)
+	w.address = serve(t, w, "[general]\nanon-access = read\nauthz-db = authz\n") + "/r%C3%A9p%20o"
+	_, err := w.mustOpen().Tip(t.Context(), "trunk")
+	if rollcall.KindOf(err) != rollcall.KindRefused || !strings.Contains(err.Error(), "secret") || rollcall.HintOf(err) == "" {
+		t.Errorf("Tip = %v", err)
+	}
+}
+
+// A site may have rolled another branch before, whose name nobody knows any more.
+func TestARevisionOfAForgottenBranch(t *testing.T) {
+	w := newWorld(t)
+	w.write("old/a", "1")
+	w.svn("add", "-q", "old")
+	w.commit("Ada", "one")
+	w.svn("copy", "-q", "old", "trunk")
+	w.commit("Ada", "two")
+	w.write("old/a", "2")
+	w.commit("Ada", "three")
+	w.write("trunk/a", "3")
+	w.commit("Ada", "four")
+	w.branches = []string{"trunk"}
+	for _, want := range []string{"r4 | ", "r4 r2 | r3"} {
+		r := w.mustOpen()
+		tip(t, r, "trunk")
+		coming, going, err := r.Changesets(t.Context(), "r3", "r4")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got string
+		for _, c := range coming {
+			got += c.ID + " "
+		}
+		got += "|"
+		for _, c := range going {
+			got += " " + c.ID
+		}
+		if strings.TrimSpace(got) != strings.TrimSpace(want) {
+			t.Errorf("from r3 to r4: %s, want %s", got, want)
+		}
+		tip(t, w.mustOpen(), "old") // now its tree was read
+	}
+}
+
 // A process that was killed while svn wrote leaves a working copy that is locked, half
 // there or nonsense.
 func TestWhatAKilledProcessLeaves(t *testing.T) {
