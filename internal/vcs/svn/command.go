@@ -156,8 +156,7 @@ func (c *client) run(ctx context.Context, program string, one command, args []st
 	return nil
 }
 
-// checkWords refuses what no argument of ours may hold. An end of line in a target
-// would be read otherwise by a server's hooks and by whoever reads the log.
+// checkWords refuses what no argument can hold, before the system does in its own words.
 func checkWords(args []string) error {
 	if i := slices.IndexFunc(args, func(arg string) bool { return strings.ContainsRune(arg, 0) }); i >= 0 {
 		return rollcall.Errorf(rollcall.KindInvalid, "%q can't be given to svn", rollcall.Printable(args[i]))
