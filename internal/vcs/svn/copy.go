@@ -2,11 +2,15 @@ package svn
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/rollcall-dev/rollcall"
 )
 
 // copyPath is where the working copy of a folder of the repository is. Its name holds
@@ -97,4 +101,29 @@ func (r *Repository) discard(branch string) error {
 		return fmt.Errorf("take a working copy away: %w", err)
 	}
 	return nil
+}
+
+// complete refuses a working copy that lacks what its reader may not see: svn leaves such
+// paths out without a word, and they would vanish from every node. Only svn's own
+// database tells of them.
+func complete(ctx context.Context, wc string) error {
+	db, err := openWorkingCopy(wc)
+	if err != nil {
+		return fmt.Errorf("look into the working copy: %w", err)
+	}
+	defer db.Close()
+	var hidden string
+	err = db.QueryRowContext(ctx, `SELECT local_relpath FROM nodes WHERE presence = 'server-excluded' ORDER BY local_relpath LIMIT 1`).Scan(&hidden)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("look into the working copy: %w", err)
+	}
+	return rollcall.Errorf(rollcall.KindRefused, "the repository does not show %s to the one who reads it", rollcall.Printable(hidden)).
+		WithHint("what is hidden would be taken away from every node; let Rollcall's user read the whole branch")
+}
+
+func openWorkingCopy(wc string) (*sql.DB, error) {
+	return sql.Open("sqlite", "file:"+(&url.URL{Path: filepath.Join(wc, ".svn", "wc.db")}).EscapedPath()+"?mode=ro&_pragma=busy_timeout(20000)")
 }

@@ -58,7 +58,10 @@ func (r *Repository) freezePristine(ctx context.Context, wc string, revision int
 }
 
 func (f *freezing) run(ctx context.Context) (string, error) {
-	var err error
+	err := complete(ctx, f.wc)
+	if err != nil {
+		return "", err
+	}
 	if f.nodes, err = f.client.info(ctx, f.wc, true, "."); err != nil {
 		return "", err
 	}

@@ -152,6 +152,15 @@ func (b *logbook) keepTree(ctx context.Context, path string, revision int64, tre
 	return err
 }
 
+// frozenFrom gives the folder whose tree was frozen as of a revision, or "".
+func (b *logbook) frozenFrom(ctx context.Context, revision int64) (folder string, err error) {
+	err = b.db.QueryRowContext(ctx, `SELECT path FROM trees WHERE rev = ? ORDER BY path LIMIT 1`, revision).Scan(&folder)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", nil
+	}
+	return folder, err
+}
+
 // forgetTrees has every tree frozen again when it is next asked for.
 func (b *logbook) forgetTrees(ctx context.Context) error {
 	_, err := b.db.ExecContext(ctx, `DELETE FROM trees`)

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/rollcall-dev/rollcall"
 )
 
@@ -263,8 +265,11 @@ func TestAFolderOfARepository(t *testing.T) {
 	if _, err := r.At(t.Context(), "trunk", "r2"); rollcall.KindOf(err) != rollcall.KindRefused {
 		t.Errorf("another folder's: %v", err)
 	}
-	if _, err := r.Tip(t.Context(), "branches/x"); rollcall.KindOf(err) != rollcall.KindNotFound || rollcall.HintOf(err) == "" {
-		t.Errorf("no branch: %v", err)
+	if id := rollcall.ShortRevision(rev.ID); id != "r4" {
+		t.Errorf("it is written %s", id)
+	}
+	if _, err := r.Tip(t.Context(), "branches/x"); rollcall.KindOf(err) != rollcall.KindNotFound || !strings.Contains(rollcall.HintOf(err), "/moved/www, where there are trunk/") {
+		t.Errorf("no branch: %v, %s", err, rollcall.HintOf(err))
 	}
 	for _, bad := range []string{"", "-x", "../other", "a//b", "/trunk", "trunk/", "a\nb", "."} {
 		if _, err := r.Tip(t.Context(), bad); rollcall.KindOf(err) != rollcall.KindInvalid {
@@ -295,6 +300,56 @@ func TestABranchMadeAgain(t *testing.T) {
 	wantContents(t, r, rev.Tree, map[string]string{"b": "f 2"})
 	if _, err := r.At(t.Context(), "production", "r2"); rollcall.KindOf(err) != rollcall.KindRefused {
 		t.Errorf("the old one's revision: %v", err)
+	}
+}
+
+// What the reader may not see would vanish from every node without a word.
+func TestATreeThatIsHiddenInPartIsRefused(t *testing.T) {
+	w := newWorld(t)
+	w.write("trunk/a", "1")
+	w.write("trunk/secret/b", "2")
+	w.svn("add", "-q", "trunk")
+	w.commit("Ada", "one")
+	os.WriteFile(filepath.Join(w.dir, "conf", "authz"), []byte("[/]\n* = r\n[/trunk/secret]\n* =\n"), 0o600)
+	w.address = serve(t, w, "[general]\nanon-access = read\nauthz-db = authz\n") + "/r%C3%A9p%20o"
+	_, err := w.mustOpen().Tip(t.Context(), "trunk")
+	if rollcall.KindOf(err) != rollcall.KindRefused || !strings.Contains(err.Error(), "secret") || rollcall.HintOf(err) == "" {
+		t.Errorf("Tip = %v", err)
+	}
+}
+
+// A site may have rolled another branch before, whose name nobody knows any more.
+func TestARevisionOfAForgottenBranch(t *testing.T) {
+	w := newWorld(t)
+	w.write("old/a", "1")
+	w.svn("add", "-q", "old")
+	w.commit("Ada", "one")
+	w.svn("copy", "-q", "old", "trunk")
+	w.commit("Ada", "two")
+	w.write("old/a", "2")
+	w.commit("Ada", "three")
+	w.write("trunk/a", "3")
+	w.commit("Ada", "four")
+	w.branches = []string{"trunk"}
+	for _, want := range []string{"r4 | ", "r4 r2 | r3"} {
+		r := w.mustOpen()
+		tip(t, r, "trunk")
+		coming, going, err := r.Changesets(t.Context(), "r3", "r4")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got string
+		for _, c := range coming {
+			got += c.ID + " "
+		}
+		got += "|"
+		for _, c := range going {
+			got += " " + c.ID
+		}
+		if strings.TrimSpace(got) != strings.TrimSpace(want) {
+			t.Errorf("from r3 to r4: %s, want %s", got, want)
+		}
+		tip(t, w.mustOpen(), "old") // now its tree was read
 	}
 }
 
@@ -345,6 +400,33 @@ func sqliteExec(t *testing.T, file, statement string) {
 	defer db.Close()
 	if _, err := db.ExecContext(context.Background(), statement); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// Several processes may read one repository at once.
+func TestManyAtOnce(t *testing.T) {
+	w := newWorld(t)
+	w.write("trunk/a", "1")
+	w.svn("add", "-q", "trunk")
+	w.commit("Ada", "one")
+	w.svn("copy", "-q", "trunk", "production")
+	w.commit("Ada", "two")
+	var all errgroup.Group
+	for i := range 6 {
+		all.Go(func() error {
+			r, err := Open(t.Context(), Options{Address: w.dir, Mirror: w.mirror})
+			if err != nil {
+				return err
+			}
+			rev, err := r.Tip(t.Context(), []string{"trunk", "production"}[i%2])
+			if err == nil {
+				_, err = r.Changes(t.Context(), "", rev.Tree)
+			}
+			return err
+		})
+	}
+	if err := all.Wait(); err != nil {
+		t.Error(err)
 	}
 }
 
