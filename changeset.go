@@ -3,19 +3,22 @@ package rollcall
 import (
 	"context"
 	"io"
+	"regexp"
+	"slices"
 	"time"
 )
 
 // Revision is one state of a code, and the frozen tree that belongs to it.
 type Revision struct {
-	ID      string    `json:"id"`   // a full commit id
+	ID      string    `json:"id"`   // a full commit id, or r1041
 	Tree    string    `json:"tree"` // what names the tree's content in its version control
 	Time    time.Time `json:"time"`
 	Author  string    `json:"author"`
 	Subject string    `json:"subject"`
 }
 
-// Changeset is one unit of change on a branch: a first-parent commit of a git branch.
+// Changeset is one unit of change on a branch: a first-parent commit of a git branch, or
+// a revision of Subversion that changed something beneath it.
 type Changeset struct {
 	ID      string    `json:"id"` // full
 	Author  string    `json:"author"`
@@ -37,6 +40,21 @@ func ShortRevision(id string) string {
 	return id
 }
 
+// ticketNames finds what trackers call their tickets: #88, SHOP-12.
+var ticketNames = regexp.MustCompile(`(?:^|[\s(\[,;:])(?:#([0-9]{1,9})|([A-Z][A-Z0-9]{1,9}-[0-9]{1,9}))\b`)
+
+// Tickets lists the tickets that a message names, each once, in its order.
+func Tickets(message string) []string {
+	found := []string{}
+	for _, match := range ticketNames.FindAllStringSubmatch(message, -1) {
+		ticket := match[1] + match[2]
+		if !slices.Contains(found, ticket) {
+			found = append(found, ticket)
+		}
+	}
+	return found
+}
+
 // TreeEntry is one path of a frozen tree as version control stores it.
 type TreeEntry struct {
 	Path string
@@ -44,7 +62,8 @@ type TreeEntry struct {
 	// Blob names the content in the repository; equal names mean equal content.
 	// It is empty for a folder.
 	Blob string
-	// Module tells that the path is another repository's place (a git submodule).
+	// Module tells that the path is another repository's place: a git submodule, or what
+	// svn:externals would fill.
 	Module bool
 }
 

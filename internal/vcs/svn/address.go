@@ -132,6 +132,15 @@ func escape(name string) string {
 	return b.String()
 }
 
+// unescape reads a part of a URL.
+func unescape(text string) (string, error) {
+	name, err := url.PathUnescape(text)
+	if err != nil {
+		return "", fmt.Errorf("svn: %q is no part of a URL", text)
+	}
+	return name, nil
+}
+
 // at pegs a target. Without a peg, whatever stands behind an @ of its own name would be
 // taken for one. Revision 0 pegs it to the newest, or to what stands in a working copy.
 func at(target string, revision int64) string {

@@ -67,6 +67,11 @@ func (r *Repository) keep(l listing) (string, error) {
 
 func (r *Repository) treePath(id string) string { return filepath.Join(r.dir, "trees", id) }
 
+func (r *Repository) has(tree string) bool {
+	_, err := os.Stat(r.treePath(tree))
+	return err == nil
+}
+
 // listing reads a kept one. The empty name is the empty tree.
 func (r *Repository) listing(id string) (listing, error) {
 	if id == "" {
