@@ -121,6 +121,7 @@ const (
 	MarkBlocked    MarkKind = "block"
 	MarkUnblocked  MarkKind = "unblock"
 	MarkIntegrated MarkKind = "integrated"
+	MarkForgotten  MarkKind = "forget" // nothing that the ledger said of it counts
 )
 
 // Mark is a ledger entry that changes no file.
@@ -147,9 +148,9 @@ type DeskCommit struct {
 type Merger interface {
 	Repository
 	// Standees lists the changesets of source since it and target parted, newest first.
-	// Files are filled for those that Mergeable lets through. KindRefused where the ledger
-	// names what source does not have: it is forged, or source was rewritten.
-	Standees(ctx context.Context, source, target string) ([]Standee, error)
+	// Without all, those that are integrated or reflected may be left out. KindRefused where
+	// the ledger names what source does not have: it is forged, or source was rewritten.
+	Standees(ctx context.Context, source, target string, all bool) ([]Standee, error)
 	// Branches lists the branches of a pattern with their tips; empty: all.
 	Branches(ctx context.Context, pattern string) ([]string, error)
 	// Touched lists whose lines a changeset of source changes, as far as they are no older

@@ -84,14 +84,35 @@ func changeset(id, author, email string, at time.Time, message string) rollcall.
 
 // log lists them for any two revisions.
 func (r *Repository) log(ctx context.Context, from, to string) (coming, going []rollcall.Changeset, err error) {
+	err = r.eachCommit(ctx, "", func(side string, c rollcall.Standee) {
+		if side == "<" {
+			going = append(going, c.Changeset)
+		} else {
+			coming = append(coming, c.Changeset)
+		}
+	}, "--left-right", "--first-parent", "--name-only", from+"..."+to)
+	return coming, going, err
+}
+
+// eachCommit calls fn with each commit that git log lists, and with the side that it is on.
+// With --name-only it has its files.
+func (r *Repository) eachCommit(ctx context.Context, in string, fn func(side string, c rollcall.Standee), args ...string) error {
+	return r.eachCommitOf(ctx, in, fn, args, nil)
+}
+
+// eachCommitOf lists only commits that change some of the paths.
+func (r *Repository) eachCommitOf(ctx context.Context, in string, fn func(side string, c rollcall.Standee), args, paths []string) error {
 	// Names, messages and paths are hostile: only a mark that nobody could know when
 	// they were written tells where a record begins.
 	mark := rand.Text()
-	out, err := r.git(ctx, "log", "-z", "--left-right", "--first-parent", "--diff-merges=first-parent", "--name-only", "--no-renames",
-		"--no-color", "--no-ext-diff", "--no-show-signature", "--no-mailmap", "--encoding=UTF-8",
-		"--format="+mark+"%m%x00%H%x00%an%x00%ae%x00%at%x00%B%x00", from+"..."+to, "--")
+	all := []string{
+		"log", "-z", "--diff-merges=first-parent", "--no-renames", "--no-color", "--no-ext-diff", "--no-show-signature", "--no-mailmap",
+		"--encoding=UTF-8", "--format=" + mark + "%m%x00%H%x00%an%x00%ae%x00%at%x00%B%x00",
+	}
+	all = append(append(append(all, args...), "--"), paths...)
+	out, err := r.gitIn(ctx, in, all...)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
 	for record := range strings.SplitSeq(string(out), mark) {
 		side, record, ok := strings.Cut(record, "\x00")
@@ -100,27 +121,24 @@ func (r *Repository) log(ctx context.Context, from, to string) (coming, going []
 		}
 		c, err := parseRecord(record)
 		if err != nil {
-			return nil, nil, err
+			return err
 		}
-		if side == "<" {
-			going = append(going, c)
-		} else {
-			coming = append(coming, c)
-		}
+		fn(side, c)
 	}
-	return coming, going, nil
+	return nil
 }
 
-func parseRecord(record string) (rollcall.Changeset, error) {
+func parseRecord(record string) (rollcall.Standee, error) {
 	fields := strings.SplitN(record, "\x00", 6)
 	if len(fields) < 5 {
-		return rollcall.Changeset{}, fmt.Errorf("git log: a record of %d fields", len(fields))
+		return rollcall.Standee{}, fmt.Errorf("git log: a record of %d fields", len(fields))
 	}
 	seconds, err := strconv.ParseInt(fields[3], 10, 64)
 	if err != nil {
-		return rollcall.Changeset{}, fmt.Errorf("git log: the time of %s: %w", fields[0], err)
+		return rollcall.Standee{}, fmt.Errorf("git log: the time of %s: %w", fields[0], err)
 	}
-	c := changeset(fields[0], fields[1], fields[2], time.Unix(seconds, 0).UTC(), fields[4])
+	c := rollcall.Standee{Message: fields[4]}
+	c.Changeset = changeset(fields[0], fields[1], fields[2], time.Unix(seconds, 0).UTC(), fields[4])
 	if len(fields) == 6 {
 		// git ends the message and draws a line before the names.
 		for name := range strings.SplitSeq(strings.TrimPrefix(fields[5], "\x00\n"), "\x00") {

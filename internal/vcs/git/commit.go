@@ -14,6 +14,7 @@ type commit struct {
 	id, tree          string
 	parents           []string
 	author, committer person
+	authorLine        string // as it stands there
 	encoding          string // of the message and the names; empty: UTF-8
 	message           string
 }
@@ -54,7 +55,7 @@ func parseCommit(id, text string) (*commit, error) {
 		case "parent":
 			c.parents = append(c.parents, value)
 		case "author":
-			c.author = parsePerson(value)
+			c.author, c.authorLine = parsePerson(value), value
 		case "committer":
 			c.committer = parsePerson(value)
 		case "encoding":

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,6 +22,8 @@ type Repository struct {
 	dir string // the git directory that is read
 	// ceiling keeps git from taking a repository further up for the one that was named.
 	ceiling string
+	address string   // what a mirror is fetched from and pushed to
+	env     []string // what git sees beside its allow-list
 	objects objects
 }
 
@@ -55,11 +58,32 @@ func Open(ctx context.Context, address, mirrorDir string, note func(string)) (*R
 		r.dir = strings.TrimRight(string(out), "\n")
 		return r, nil
 	}
-	r := repository(mirrorDir)
-	if err := r.fetch(ctx, address, note); err != nil {
-		return nil, err
+	return OpenMirror(ctx, address, mirrorDir, note)
+}
+
+// OpenMirror opens the repository at an address through a mirror, also where it is a path:
+// what is made while merging has no place in somebody's own repository.
+func OpenMirror(ctx context.Context, address, mirrorDir string, note func(string)) (*Repository, error) {
+	if err := CheckAddress(address); err != nil {
+		return nil, rollcall.Errorf(rollcall.KindInvalid, "git: %w", err)
 	}
-	return r, nil
+	if IsLocal(address) {
+		dir, err := filepath.Abs(address)
+		if err != nil {
+			return nil, err
+		}
+		address = dir
+	}
+	r := repository(mirrorDir)
+	r.address = address
+	return r, r.fetch(ctx, address, note)
+}
+
+// with gives the same repository, read and written under some more of an environment.
+func (r *Repository) with(env ...string) *Repository {
+	other := repository(r.dir)
+	other.ceiling, other.address, other.env = r.ceiling, r.address, append(slices.Clone(r.env), env...)
+	return other
 }
 
 func repository(dir string) *Repository {
@@ -103,7 +127,7 @@ func (r *Repository) command(ctx context.Context, args ...string) *exec.Cmd {
 		"-c", "gc.auto=0", "-c", "maintenance.auto=false",
 	}
 	c := exec.CommandContext(ctx, "git", append(safe, args...)...)
-	c.Env = environment()
+	c.Env = append(environment(), r.env...)
 	if r.ceiling != "" {
 		c.Env = append(c.Env, "GIT_CEILING_DIRECTORIES="+r.ceiling)
 	}
@@ -131,11 +155,19 @@ func environment() []string {
 }
 
 func (r *Repository) git(ctx context.Context, args ...string) ([]byte, error) {
+	return r.gitIn(ctx, "", args...)
+}
+
+// gitIn gives git a text to read.
+func (r *Repository) gitIn(ctx context.Context, in string, args ...string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeLimit)
 	defer cancel()
 	c := r.command(ctx, args...)
 	var out, complaint bytes.Buffer
 	c.Stdout, c.Stderr = &out, &complaint
+	if in != "" {
+		c.Stdin = strings.NewReader(in)
+	}
 	if err := c.Run(); err != nil {
 		return nil, commandError(ctx, args[0], err, complaint.String())
 	}

@@ -96,6 +96,17 @@ func (o *objects) give(process *catFile) {
 	})
 }
 
+// close ends the process that waits.
+func (o *objects) close() {
+	o.mu.Lock()
+	process := o.idle
+	o.idle = nil
+	o.mu.Unlock()
+	if process != nil && process.timer.Stop() {
+		process.end()
+	}
+}
+
 // catFile is one git process.
 type catFile struct {
 	command   *exec.Cmd
