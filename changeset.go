@@ -90,3 +90,9 @@ type Repository interface {
 	// reader is good until fn returns.
 	Blobs(ctx context.Context, blobs []string, fn func(i int, size int64, content io.Reader) error) error
 }
+
+// BlobHolder is a Repository that may have lost contents of earlier trees.
+type BlobHolder interface {
+	// Holds tells whether a content can be read now.
+	Holds(blob string) bool
+}

@@ -40,12 +40,14 @@ type SecretPlace struct {
 type Code struct {
 	Name       string
 	Git        string // a path (relative to the site), a file:, ssh: or https: address, or host:path
+	SVN        string // instead: a path (relative to the site), a file:, svn:, svn+ssh:, https: or http: address
 	Trunk      string
 	Production string
 	Branches   string // a pattern of the developers' branches
 	Build      *Command
-	Exclude    []string // patterns as in .gitignore, without negation
-	Submodules bool     // whether a tree that has them may roll (without their contents)
+	Exclude    []string    // patterns as in .gitignore, without negation
+	Submodules bool        // whether a tree that has them, or svn:externals, may roll (without their contents)
+	Password   SecretPlace // for svn:, https: and http: addresses of Subversion
 }
 
 // Environment is where a code rolls to.

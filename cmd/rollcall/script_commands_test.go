@@ -30,6 +30,7 @@ type scriptCommand = func(ts *testscript.TestScript, neg bool, args []string)
 var scriptCommands = map[string]scriptCommand{
 	"fleet":     plain(cmdFleet),
 	"commit":    plain(cmdCommit),
+	"svncommit": plain(cmdSVNCommit),
 	"exit":      plain(cmdExit),
 	"rollcall":  plain(cmdRollcall),
 	"start":     plain(cmdStart),

@@ -18,7 +18,6 @@ import (
 	"github.com/rollcall-dev/rollcall/internal/release"
 	"github.com/rollcall-dev/rollcall/internal/roll"
 	"github.com/rollcall-dev/rollcall/internal/site"
-	"github.com/rollcall-dev/rollcall/internal/vcs/git"
 )
 
 // Options say where things are.
@@ -143,15 +142,6 @@ func (a *App) store(ctx context.Context) (*release.Store, error) {
 		a.releases = s
 	}
 	return a.releases, nil
-}
-
-// repository opens a code's repository. A relative path starts at the site.
-func (a *App) repository(ctx context.Context, code *rollcall.Code, note func(string)) (rollcall.Repository, error) {
-	address := code.Git
-	if git.IsLocal(address) && !filepath.IsAbs(address) {
-		address = filepath.Join(a.site.Dir, address)
-	}
-	return git.Open(ctx, address, filepath.Join(a.state, "mirrors", code.Name+".git"), note)
 }
 
 // nodeFleet is the way to an environment's nodes, and to hosts beside them.

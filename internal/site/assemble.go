@@ -20,6 +20,7 @@ func (l *loader) site(d draft) *rollcall.Site {
 	for _, c := range d.codes {
 		code := c.value
 		code.Name = c.name
+		code.Password.File = within(l.dir, code.Password.File)
 		site.Codes[c.name] = &code
 	}
 	if len(d.tickets) > 0 {

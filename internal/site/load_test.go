@@ -51,6 +51,13 @@ code:
     git: git@vcs.example.com:dns.git
     production: live
     build: {run: [make, zones], timeout: 1h}
+  shop:
+    svn: svn+ssh://svn@svn.example.com/srv/svn/shop
+    production: branches/production
+    branches: branches/dev-*
+  apache:
+    svn: https://ada@svn.example.com/apache
+    password_file: secrets/svn
 environments:
   staging: &staging
     code: www
@@ -164,6 +171,13 @@ func TestLoadFull(t *testing.T) {
 		"dns": {
 			Name: "dns", Git: "git@vcs.example.com:dns.git", Trunk: "live", Production: "live",
 			Build: &rollcall.Command{Args: []string{"make", "zones"}, Timeout: time.Hour},
+		},
+		"shop": {
+			Name: "shop", SVN: "svn+ssh://svn@svn.example.com/srv/svn/shop", Trunk: "trunk", Production: "branches/production", Branches: "branches/dev-*",
+		},
+		"apache": {
+			Name: "apache", SVN: "https://ada@svn.example.com/apache", Trunk: "trunk", Production: "trunk",
+			Password: rollcall.SecretPlace{File: filepath.Join(dir, "secrets/svn")},
 		},
 	}
 	if diff := cmp.Diff(codes, s.Codes); diff != "" {

@@ -63,15 +63,24 @@ func (r *Repository) histories(ctx context.Context, book *logbook, first, last i
 			fresh = b
 		}
 	}
-	for _, one := range []struct {
-		history []segment
-		number  int64
-	}{{old, first}, {fresh, last}} {
-		if one.history == nil {
-			return nil, nil, rollcall.Errorf(rollcall.KindNotFound, "r%d is no revision of a branch that is known here", one.number)
-		}
+	if old == nil {
+		old, err = r.elsewhere(ctx, book, first, fresh)
 	}
-	return old, fresh, nil
+	if fresh == nil && err == nil {
+		fresh, err = r.elsewhere(ctx, book, last, old)
+	}
+	return old, fresh, err
+}
+
+// elsewhere is the history of a revision that is of no branch that is known: the site
+// rolled another one before. Where not even the tree that was read tells which, the
+// revision is taken for a moment in the other's history.
+func (r *Repository) elsewhere(ctx context.Context, book *logbook, revision int64, other []segment) ([]segment, error) {
+	folder, err := book.frozenFrom(ctx, revision)
+	if err != nil || folder == "" {
+		return before(other, revision), err
+	}
+	return book.history(ctx, folder, revision)
 }
 
 // ending is a history up to a revision that changed something there.

@@ -2,11 +2,15 @@ package svn
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/rollcall-dev/rollcall"
 )
 
 // copyPath is where the working copy of a folder of the repository is. Its name holds
@@ -39,11 +43,13 @@ func (r *Repository) checkout(ctx context.Context, branch string, revision int64
 		return "", err
 	}
 	r.note(fmt.Sprintf("checking out %s at r%d", strings.Trim(branch, "/"), revision))
-	return wc, r.checkoutAt(ctx, wc, branch, revision)
+	return wc, r.checkoutAt(ctx, wc, branch, revision, true)
 }
 
-// checkoutAt makes a fresh working copy at a place where nothing is.
-func (r *Repository) checkoutAt(ctx context.Context, wc, branch string, revision int64) error {
+// checkoutAt makes a fresh working copy of a folder, which begins with a slash at the
+// repository's root, at a place where nothing is. In a careless one svn does not notice
+// every edit.
+func (r *Repository) checkoutAt(ctx context.Context, wc, branch string, revision int64, careless bool) error {
 	if err := os.MkdirAll(filepath.Dir(wc), 0o700); err != nil {
 		return fmt.Errorf("make a working copy: %w", err)
 	}
@@ -53,7 +59,7 @@ func (r *Repository) checkoutAt(ctx context.Context, wc, branch string, revision
 	}
 	err := r.client.stream(ctx, command{
 		verb: "checkout", options: []string{"-q", "--ignore-externals", "-r", fmt.Sprint(revision)},
-		targets: []string{at(join(r.root, branch), revision), tmp}, limit: longLimit,
+		targets: []string{at(join(r.root, branch), revision), tmp}, limit: longLimit, careless: careless,
 	}, discardOutput)
 	if err != nil {
 		return err
@@ -78,7 +84,7 @@ func (r *Repository) update(ctx context.Context, wc, branch string, revision int
 	}
 	again := command{
 		verb: "update", options: []string{"-q", "--ignore-externals", "--accept", "theirs-full", "-r", fmt.Sprint(revision)},
-		targets: []string{"."}, dir: wc, limit: longLimit,
+		targets: []string{"."}, dir: wc, limit: longLimit, careless: true,
 	}
 	if err := r.client.stream(ctx, again, discardOutput); err == nil || !complains(err, "155004", "155037") {
 		return err
@@ -95,4 +101,29 @@ func (r *Repository) discard(branch string) error {
 		return fmt.Errorf("take a working copy away: %w", err)
 	}
 	return nil
+}
+
+// complete refuses a working copy that lacks what its reader may not see: svn leaves such
+// paths out without a word, and they would vanish from every node. Only svn's own
+// database tells of them.
+func complete(ctx context.Context, wc string) error {
+	db, err := openWorkingCopy(wc)
+	if err != nil {
+		return fmt.Errorf("look into the working copy: %w", err)
+	}
+	defer db.Close()
+	var hidden string
+	err = db.QueryRowContext(ctx, `SELECT local_relpath FROM nodes WHERE presence = 'server-excluded' ORDER BY local_relpath LIMIT 1`).Scan(&hidden)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("look into the working copy: %w", err)
+	}
+	return rollcall.Errorf(rollcall.KindRefused, "the repository does not show %s to the one who reads it", rollcall.Printable(hidden)).
+		WithHint("what is hidden would be taken away from every node; let Rollcall's user read the whole branch")
+}
+
+func openWorkingCopy(wc string) (*sql.DB, error) {
+	return sql.Open("sqlite", "file:"+(&url.URL{Path: filepath.Join(wc, ".svn", "wc.db")}).EscapedPath()+"?mode=ro&_pragma=busy_timeout(20000)")
 }

@@ -58,7 +58,10 @@ func (r *Repository) freezePristine(ctx context.Context, wc string, revision int
 }
 
 func (f *freezing) run(ctx context.Context) (string, error) {
-	var err error
+	err := complete(ctx, f.wc)
+	if err != nil {
+		return "", err
+	}
 	if f.nodes, err = f.client.info(ctx, f.wc, true, "."); err != nil {
 		return "", err
 	}
@@ -70,7 +73,7 @@ func (f *freezing) run(ctx context.Context) (string, error) {
 		if n.Schedule == "delete" {
 			continue
 		}
-		if f.revision != 0 && n.Revision != f.revision {
+		if f.revision != 0 && int64(n.Revision) != f.revision {
 			return "", fmt.Errorf("svn: %q is of r%d and not of r%d: %w", n.Path, n.Revision, f.revision, errNotOurs)
 		}
 		props := f.props[n.Path]

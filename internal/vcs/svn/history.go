@@ -21,10 +21,29 @@ type segment struct {
 // source up to the revision that was copied, and so on. It is empty where there is no such
 // folder. What was copied from outside the code's folder begins with the copy.
 func (b *logbook) history(ctx context.Context, folder string, revision int64) ([]segment, error) {
-	s, err := b.source(ctx)
-	if err != nil {
-		return nil, err
+	if b.places == nil {
+		s, err := b.source(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("look into the log: %w", err)
+		}
+		b.places = []string{s.prefix}
+		own, err := b.follow(ctx, s.prefix, s.seen)
+		if err != nil {
+			return nil, err
+		}
+		for _, one := range own {
+			b.places = append(b.places, one.path)
+		}
 	}
+	return b.follow(ctx, folder, revision)
+}
+
+// covers tells whether the log has everything of a path.
+func (b *logbook) covers(name string) bool {
+	return slices.ContainsFunc(b.places, func(place string) bool { return within(name, place) })
+}
+
+func (b *logbook) follow(ctx context.Context, folder string, revision int64) ([]segment, error) {
 	var all []segment
 	for {
 		birth, err := b.birth(ctx, folder, revision)
@@ -32,27 +51,25 @@ func (b *logbook) history(ctx context.Context, folder string, revision int64) ([
 			return nil, err
 		}
 		if birth == nil { // older than the log, or never there
-			if first, err := b.touched(ctx, []segment{{folder, 1, revision}}, 1); err != nil || len(first) == 0 {
+			one := []segment{{folder, 1, revision}}
+			if first, err := b.touched(ctx, one, 1); err != nil || len(first) == 0 {
 				return all, err
 			}
-			return append(all, segment{folder, 1, revision}), nil
+			return append(all, one...), nil
 		}
 		if birth.Action == "D" || birth.Path != folder && birth.FromPath == "" {
 			return all, nil
 		}
 		one := segment{folder, birth.revision, revision}
-		if birth.FromPath == "" {
-			return append(all, one), nil
-		}
 		from := birth.FromPath + strings.TrimPrefix(folder, birth.Path)
-		if birth.Path != folder && within(from, s.prefix) {
+		if birth.Path != folder && b.covers(from) {
 			// A copy of a folder above brought it, if it was there.
-			if before, err := b.history(ctx, from, birth.FromRevision); err != nil || len(before) == 0 {
+			if before, err := b.follow(ctx, from, birth.FromRevision); err != nil || len(before) == 0 {
 				return all, err
 			}
 		}
 		all = append(all, one)
-		if !within(from, s.prefix) {
+		if birth.FromPath == "" {
 			return all, nil
 		}
 		folder, revision = from, birth.FromRevision

@@ -27,6 +27,7 @@ type world struct {
 	address  string // that is read; empty: the path
 	branches []string
 	commands []string // that the driver ran
+	pace     string
 }
 
 func newWorld(t *testing.T) *world {
@@ -35,6 +36,8 @@ func newWorld(t *testing.T) *world {
 	w := &world{
 		t: t, dir: filepath.Join(dir, "rép o"), work: filepath.Join(dir, "work"), config: filepath.Join(dir, "config"),
 		mirror: filepath.Join(dir, "state", "mirrors", "www.svn"), branches: []string{"production", "other", "trunk"},
+		// Nothing here is edited twice to the same length within a moment.
+		pace: "SVN_I_LOVE_CORRUPTED_WORKING_COPIES_SO_DISABLE_SLEEP_FOR_TIMESTAMPS=yes",
 	}
 	w.must("svnadmin", "create", w.dir)
 	w.svn("checkout", "-q", w.url(""), w.work)
@@ -48,7 +51,7 @@ func (w *world) url(name string) string {
 func (w *world) must(program string, args ...string) string {
 	w.t.Helper()
 	c := exec.Command(program, args...)
-	c.Env = append(os.Environ(), "LC_ALL=C.UTF-8")
+	c.Env = append(os.Environ(), "LC_ALL=C.UTF-8", "TZ=UTC", w.pace)
 	var out, complaint bytes.Buffer
 	c.Stdout, c.Stderr = &out, &complaint
 	if _, err := os.Stat(w.work); err == nil {

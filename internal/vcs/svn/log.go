@@ -79,7 +79,7 @@ func (r *Repository) catchUp(ctx context.Context) error {
 }
 
 func (r *Repository) readLog(ctx context.Context, book *logbook, seen int64) error {
-	r.note(fmt.Sprintf("reading the log of %s from r%d to r%d", r.url, seen+1, r.head))
+	r.note(fmt.Sprintf("reading the log of %s from r%d on", rollcall.Printable(r.url), seen+1))
 	one := command{
 		verb: "log", options: []string{"--xml", "-v", "-r", fmt.Sprintf("%d:%d", seen+1, r.head)},
 		targets: []string{at(r.url, r.head)}, limit: longLimit,

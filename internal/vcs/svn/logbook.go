@@ -29,7 +29,10 @@ CREATE TABLE trees (path TEXT NOT NULL, rev INTEGER NOT NULL, tree TEXT NOT NULL
 )
 
 // logbook is the log as far as it was read.
-type logbook struct{ db *sql.DB }
+type logbook struct {
+	db     *sql.DB
+	places []string // of the code's folder: where it is, and where it was before
+}
 
 // source is what the log was read from.
 type source struct {
@@ -40,9 +43,7 @@ type source struct {
 // logbook opens log.db. It is closed after each use: a Repository has no end.
 func (r *Repository) logbook(ctx context.Context) (*logbook, error) {
 	file := filepath.Join(r.dir, "log.db")
-	dsn := "file:" + (&url.URL{Path: file}).EscapedPath() +
-		"?_txlock=immediate&_pragma=busy_timeout(20000)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)"
-	db, err := sql.Open("sqlite", dsn)
+	db, err := openSQLite(file)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", file, err)
 	}
@@ -50,7 +51,12 @@ func (r *Repository) logbook(ctx context.Context) (*logbook, error) {
 		db.Close()
 		return nil, fmt.Errorf("open %s: %w", file, err)
 	}
-	return &logbook{db}, nil
+	return &logbook{db: db}, nil
+}
+
+func openSQLite(file string) (*sql.DB, error) {
+	return sql.Open("sqlite", "file:"+(&url.URL{Path: file}).EscapedPath()+
+		"?_txlock=immediate&_pragma=busy_timeout(20000)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)")
 }
 
 func prepareLog(ctx context.Context, db *sql.DB) error {
@@ -144,6 +150,15 @@ func (b *logbook) tree(ctx context.Context, path string, revision int64) (tree s
 func (b *logbook) keepTree(ctx context.Context, path string, revision int64, tree string) error {
 	_, err := b.db.ExecContext(ctx, `INSERT OR REPLACE INTO trees VALUES (?, ?, ?)`, path, revision, tree)
 	return err
+}
+
+// frozenFrom gives the folder whose tree was frozen as of a revision, or "".
+func (b *logbook) frozenFrom(ctx context.Context, revision int64) (folder string, err error) {
+	err = b.db.QueryRowContext(ctx, `SELECT path FROM trees WHERE rev = ? ORDER BY path LIMIT 1`, revision).Scan(&folder)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", nil
+	}
+	return folder, err
 }
 
 // forgetTrees has every tree frozen again when it is next asked for.

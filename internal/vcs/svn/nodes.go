@@ -10,6 +10,7 @@ import (
 	"maps"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -17,7 +18,7 @@ import (
 type node struct {
 	Path     string `xml:"path,attr"`
 	Kind     string `xml:"kind,attr"`
-	Revision int64  `xml:"revision,attr"`
+	Revision number `xml:"revision,attr"`
 	URL      string `xml:"url"`
 	Root     string `xml:"repository>root"`
 	UUID     string `xml:"repository>uuid"`
@@ -25,10 +26,21 @@ type node struct {
 	Depth    string `xml:"wc-info>depth"`
 	Checksum string `xml:"wc-info>checksum"`
 	Commit   struct {
-		Revision int64  `xml:"revision,attr"`
+		Revision number `xml:"revision,attr"`
 		Author   string `xml:"author"`
 		Date     string `xml:"date"`
 	} `xml:"commit"`
+}
+
+// number is a revision's; 0 where svn writes a sentence in its place.
+type number int64
+
+func (n *number) UnmarshalXMLAttr(attr xml.Attr) error {
+	value, err := strconv.ParseInt(attr.Value, 10, 64)
+	if err == nil {
+		*n = number(value)
+	}
+	return nil //nolint:nilerr // what was added has none
 }
 
 // properties are those of one path.

@@ -107,9 +107,8 @@ func (r *Repository) branch(ctx context.Context, branch string) (*logbook, []seg
 	}
 	history, err := book.history(ctx, r.folder(branch), r.head)
 	if err == nil && len(history) == 0 {
-		e := rollcall.Errorf(rollcall.KindNotFound, "there is no branch %q in the repository", branch)
-		e.Hint = "a branch is a folder beneath " + rollcall.Printable(r.url) + "; see svn ls there"
-		err = e
+		err = rollcall.Errorf(rollcall.KindNotFound, "there is no branch %q in the repository", branch).
+			WithHint("a branch is a folder beneath %s; see svn ls there", rollcall.Printable(r.url))
 	}
 	if err != nil {
 		book.close()

@@ -28,7 +28,10 @@ type Repository struct {
 	branches []string // that revisions may be of, the likeliest first
 }
 
-var _ rollcall.Repository = (*Repository)(nil)
+var (
+	_ rollcall.Repository = (*Repository)(nil)
+	_ rollcall.BlobHolder = (*Repository)(nil)
+)
 
 // Options say what is opened.
 type Options struct {
@@ -104,7 +107,7 @@ func (r *Repository) look(ctx context.Context) error {
 	if nodes[0].Kind != "dir" {
 		return rollcall.Errorf(rollcall.KindInvalid, "%s is a file in the repository, and no folder", rollcall.Printable(r.url))
 	}
-	r.root, r.uuid, r.head = nodes[0].Root, nodes[0].UUID, nodes[0].Revision
+	r.root, r.uuid, r.head = nodes[0].Root, nodes[0].UUID, int64(nodes[0].Revision)
 	r.prefix, err = unescape(strings.TrimPrefix(nodes[0].URL, nodes[0].Root))
 	return err
 }

@@ -43,6 +43,15 @@ func (r *Repository) Blobs(ctx context.Context, blobs []string, fn func(i int, s
 	return nil
 }
 
+// Holds tells whether a content can be read now.
+func (r *Repository) Holds(blob string) bool {
+	if !blobName.MatchString(blob) {
+		return false
+	}
+	_, err := os.Stat(r.blobPath(blob))
+	return err == nil
+}
+
 func (r *Repository) blob(ctx context.Context, blob string, fn func(size int64, content io.Reader) error) error {
 	if !blobName.MatchString(blob) {
 		return rollcall.Errorf(rollcall.KindNotFound, "%q is not the name of a content", rollcall.Printable(blob))
@@ -66,7 +75,7 @@ func (r *Repository) blob(ctx context.Context, blob string, fn func(size int64, 
 // again when it is next asked for, which brings it back.
 func (r *Repository) lacks(ctx context.Context, blob string) error {
 	e := rollcall.Errorf(rollcall.KindNotFound, "the content %s is not in %s any more", blob, r.dir).
-		WithHint("it will be read again: give the command once more")
+		WithHint("roll the revision itself, with --at: it is read from the repository anew")
 	book, err := r.logbook(ctx)
 	if err != nil {
 		return err
