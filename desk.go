@@ -2,6 +2,9 @@ package rollcall
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
 	"time"
 )
 
@@ -80,10 +83,36 @@ type Conflict struct {
 	Theirs     *ConflictSide `json:"-"` // what the step brings
 }
 
+// Fingerprint tells one conflict of a path from another: where any side changes, it is
+// another one, and what was decided before says nothing of it.
+func (c Conflict) Fingerprint() string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%q %q\n", c.Path, c.Property)
+	for _, side := range []*ConflictSide{c.Base, c.Production, c.Theirs} {
+		if side == nil {
+			fmt.Fprintln(h, "none")
+			continue
+		}
+		fmt.Fprintf(h, "%c %d\n%s\n", side.Type, len(side.Content), side.Content)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// Decided gives what was decided for a conflict, or nil.
+func (c Conflict) Decided(all []Resolution) *Resolution {
+	for i, r := range all {
+		if r.Path == c.Path && r.Property == c.Property && (r.Of == "" || r.Of == c.Fingerprint()) {
+			return &all[i]
+		}
+	}
+	return nil
+}
+
 // Resolution is what a person decided for one conflict.
 type Resolution struct {
 	Path     string    `json:"path"`
 	Property string    `json:"property,omitempty"`
+	Of       string    `json:"of,omitempty"` // the Conflict.Fingerprint; empty: whatever the sides are
 	Take     Take      `json:"take"`
 	Delete   bool      `json:"delete,omitempty"` // the path, or the property, is to be gone
 	Type     EntryType `json:"type,omitempty"`
@@ -206,14 +235,15 @@ func DeskStream(code, desk string) string { return "desk/" + code + "/" + desk }
 
 // The types of events of a desk's stream.
 const (
-	EventDeskTaken      = "desk.taken"      // somebody works on it from now on
-	EventDeskSelected   = "desk.selected"   // what is to be merged, and onto what
-	EventDeskMerged     = "desk.merged"     // what came of it
-	EventDeskResolved   = "desk.resolved"   // a conflict was decided
-	EventDeskChecked    = "desk.checked"    // the checks ran
-	EventDeskCommitting = "desk.committing" // what is about to be pushed
-	EventDeskCommitted  = "desk.committed"
-	EventDeskAbandoned  = "desk.abandoned"
+	EventDeskTaken       = "desk.taken"      // somebody works on it from now on
+	EventDeskSelected    = "desk.selected"   // what is to be merged, and onto what
+	EventDeskMerged      = "desk.merged"     // what came of it
+	EventDeskResolved    = "desk.resolved"   // a conflict was decided
+	EventDeskChecked     = "desk.checked"    // the checks ran
+	EventDeskCommitting  = "desk.committing" // what is about to be pushed
+	EventDeskCommitted   = "desk.committed"
+	EventDeskUncommitted = "desk.uncommitted" // it could not be: the desk stays as it is
+	EventDeskAbandoned   = "desk.abandoned"
 )
 
 // DeskState is a desk as the record knows it.

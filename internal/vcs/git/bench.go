@@ -225,9 +225,11 @@ func (r *Repository) emptyTree(ctx context.Context) (string, error) {
 }
 
 // synthetic is the text of a commit that only git's search for merge bases looks at.
-// It is the same every time, so that the same merge makes the same objects.
+// It is the same every time, so that the same merge makes the same objects, and it is
+// newer than all others: git follows the newest first, and would go through the whole of
+// history before it came to an old one.
 func synthetic(tree, parent string) string {
-	return commitText(tree, parents(parent), "Rollcall <rollcall> 0 +0000", "Rollcall <rollcall> 0 +0000", "", "synthetic\n")
+	return commitText(tree, parents(parent), "Rollcall <rollcall> 2147483647 +0000", "Rollcall <rollcall> 2147483647 +0000", "", "synthetic\n")
 }
 
 func parents(ids ...string) []string {

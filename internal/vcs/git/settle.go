@@ -30,16 +30,15 @@ func (b *bench) settle(ctx context.Context, step rollcall.DeskStep, m merged, re
 	var open []rollcall.Conflict
 	var decided []rollcall.Resolution
 	for _, path := range paths {
-		i := slices.IndexFunc(resolved, func(r rollcall.Resolution) bool { return r.Path == path && r.Property == "" })
-		if i >= 0 {
-			decided = append(decided, resolved[i])
-			continue
-		}
 		c, err := b.conflict(ctx, step, path, at[path], m.said)
 		if err != nil {
 			return nil, "", err
 		}
-		open = append(open, c)
+		if r := c.Decided(resolved); r != nil {
+			decided = append(decided, *r)
+		} else {
+			open = append(open, c)
+		}
 	}
 	if len(open) > 0 {
 		return open, "", nil

@@ -32,6 +32,7 @@ type bench struct {
 	applied []appliedStep     // since the last Reset
 	state   map[string]string // what differs from the base; nil: nobody has looked
 	broken  bool              // a step was left half done
+	moved   bool              // it is of another revision than the base, or of several
 }
 
 // appliedStep is a step with what was decided for it.
@@ -118,7 +119,7 @@ func (b *bench) folder() string { return b.Repository.folder(b.target) }
 // ready brings the working copy to the base with nothing else in it. A process that died
 // may have left it in any state: on any doubt it is thrown away.
 func (b *bench) ready(ctx context.Context) error {
-	b.applied, b.state, b.broken = nil, nil, false
+	b.applied, b.state, b.broken, b.moved = nil, nil, false, false
 	if _, err := os.Stat(filepath.Join(b.wc, ".svn")); err == nil {
 		if err := b.mend(ctx); err == nil {
 			return nil
@@ -129,7 +130,7 @@ func (b *bench) ready(ctx context.Context) error {
 	if err := os.RemoveAll(b.wc); err != nil {
 		return fmt.Errorf("throw a bench away: %w", err)
 	}
-	return b.checkoutAt(ctx, b.wc, b.folder(), b.base)
+	return b.checkoutAt(ctx, b.wc, b.folder(), b.base, false)
 }
 
 func (b *bench) mend(ctx context.Context) error {
@@ -144,10 +145,19 @@ func (b *bench) mend(ctx context.Context) error {
 		return err
 	}
 	// Also where the root says that it is there: what was committed is of mixed revisions.
-	if err := b.update(ctx, b.wc, b.folder(), b.base); err != nil {
+	if err := b.updateTo(ctx, b.base); err != nil {
 		return err
 	}
 	return b.mustBeClean(ctx)
+}
+
+// updateTo brings the working copy to a revision, with what is on it. svn must notice
+// every edit that follows, so it is not a careless one.
+func (b *bench) updateTo(ctx context.Context, revision int64) error {
+	return b.client.stream(ctx, command{
+		verb: "update", options: []string{"-q", "--ignore-externals", "--accept", "postpone", "-r", fmt.Sprint(revision)},
+		targets: []string{"."}, dir: b.wc, limit: longLimit,
+	}, discardOutput)
 }
 
 // clean takes away every change, and all that is not versioned: an incoming file over
@@ -191,6 +201,9 @@ func (b *bench) run(ctx context.Context, verb string, options ...string) ([]byte
 
 // Reset takes everything away that was applied.
 func (b *bench) Reset(ctx context.Context) error {
+	if b.moved {
+		return b.ready(ctx)
+	}
 	b.applied, b.state, b.broken = nil, nil, false
 	err := b.clean(ctx)
 	if err == nil {

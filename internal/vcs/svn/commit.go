@@ -198,7 +198,8 @@ func (b *bench) redo(ctx context.Context, p preparedCommit) error {
 			}
 		}
 	}
-	if err := b.update(ctx, b.wc, b.folder(), b.head); err != nil {
+	b.moved = true
+	if err := b.updateTo(ctx, b.head); err != nil {
 		return err
 	}
 	if clashes, err := b.clashes(ctx); err != nil || len(clashes) > 0 {
@@ -274,7 +275,7 @@ func (b *bench) finish(ctx context.Context, p preparedCommit, done int64, err er
 	if err := b.refresh(ctx); err != nil {
 		return none, fmt.Errorf("r%d is committed to %s; %w", done, b.target, err)
 	}
-	b.applied, b.state, b.broken = nil, nil, true // until Reset
+	b.applied, b.state, b.broken, b.moved, b.base = nil, nil, true, true, done // until Reset
 	book, err := b.logbook(ctx)
 	if err != nil {
 		return none, err

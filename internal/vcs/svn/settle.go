@@ -10,7 +10,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"slices"
 
 	"github.com/rollcall-dev/rollcall"
 )
@@ -28,10 +27,9 @@ func (b *bench) settle(ctx context.Context, step rollcall.DeskStep, clashes []*c
 	var left []rollcall.Conflict
 	decided := make([]*rollcall.Resolution, len(disputes))
 	for i, d := range disputes {
-		at := slices.IndexFunc(resolved, func(r rollcall.Resolution) bool { return r.Path == d.Path && r.Property == d.Property })
+		decided[i] = d.Decided(resolved)
 		switch {
-		case at >= 0:
-			decided[i] = &resolved[at]
+		case decided[i] != nil:
 		case d.settled:
 			decided[i] = &rollcall.Resolution{Take: rollcall.TakeTheirs}
 		default:
