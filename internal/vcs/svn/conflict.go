@@ -328,7 +328,9 @@ func (b *bench) mine(ctx context.Context, path, before string) (*rollcall.Confli
 		return nil, err
 	}
 	e := rollcall.TreeEntry{Path: path, Type: rollcall.TypeFile}
-	if _, ok := all[path][propExecutable]; ok {
+	if executable, err := b.wasExecutable(ctx, path, all[path]); err != nil {
+		return nil, err
+	} else if executable {
 		e.Type = rollcall.TypeExecutable
 	}
 	f := &freezing{Repository: b.Repository, wc: b.wc}
@@ -341,6 +343,24 @@ func (b *bench) mine(ctx context.Context, path, before string) (*rollcall.Confli
 		return err
 	})
 	return s, err
+}
+
+// wasExecutable tells whether a file was executable before the merge, which may have made
+// it so without a conflict.
+func (b *bench) wasExecutable(ctx context.Context, path string, now properties) (bool, error) {
+	if own, ok := b.state[path]; ok {
+		return strings.Contains(own, "\x00"+propExecutable+"="), nil
+	}
+	all, err := b.client.properties(ctx, b.wc, false, path+"@BASE")
+	if complains(err, "200009", "195002", "155010") { // it came with an earlier step
+		_, ok := now[propExecutable]
+		return ok, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	_, ok := all[path][propExecutable]
+	return ok, nil
 }
 
 // propDisputes compares each property of the three sides: svn info does not tell which

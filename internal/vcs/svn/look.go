@@ -61,7 +61,7 @@ func (b *bench) describe(ctx context.Context, all []*changed) (map[string]string
 		}
 		own := plainProps(one.Path, props[one.Path])
 		if text != "" || !slices.Equal(own, plainProps(one.Path, before[one.Path])) {
-			state[one.Path] = text + " " + strings.Join(own, "\x00")
+			state[one.Path] = text + "\x00" + strings.Join(own, "\x00")
 		}
 	}
 	return state, nil
