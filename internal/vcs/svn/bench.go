@@ -61,10 +61,15 @@ func (r *Repository) bench(ctx context.Context, name, target string, base int64)
 		return nil, err
 	}
 	b := &bench{Repository: r, target: target, base: base}
-	if err := os.MkdirAll(filepath.Join(r.dir, "bench"), 0o700); err != nil {
+	folder := filepath.Join(r.dir, "bench")
+	err := os.MkdirAll(folder, 0o700)
+	if err == nil {
+		folder, err = filepath.EvalSymlinks(folder) // as svn will name what is in it
+	}
+	if err != nil {
 		return nil, fmt.Errorf("make a bench: %w", err)
 	}
-	if err := b.take(name); err != nil {
+	if err := b.take(folder, name); err != nil {
 		return nil, err
 	}
 	if err := b.ready(ctx); err != nil {
@@ -75,16 +80,16 @@ func (r *Repository) bench(ctx context.Context, name, target string, base int64)
 }
 
 // take locks the place of a bench. The kernel drops the lock of a process that dies.
-func (b *bench) take(name string) (err error) {
+func (b *bench) take(folder, name string) (err error) {
 	if name != "" {
-		b.wc = filepath.Join(b.dir, "bench", benchName(name))
+		b.wc = filepath.Join(folder, benchName(name))
 		if b.unlock, err = tryLock(b.wc + ".lock"); errors.Is(err, syscall.EWOULDBLOCK) {
 			return rollcall.Errorf(rollcall.KindConflict, "somebody merges on the desk %s right now", rollcall.Printable(name))
 		}
 		return err
 	}
 	for i := range scratches {
-		b.wc = filepath.Join(b.dir, "bench", fmt.Sprintf(".%s.%d", copyName(b.target), i))
+		b.wc = filepath.Join(folder, fmt.Sprintf(".%s.%d", copyName(b.target), i))
 		if b.unlock, err = tryLock(b.wc + ".lock"); !errors.Is(err, syscall.EWOULDBLOCK) {
 			return err
 		}

@@ -294,12 +294,19 @@ func (p *pair) takenOut(ctx context.Context, one *candidate) error {
 		return err
 	}
 	for _, s := range p.own {
-		if s.from <= one.turned && one.turned <= s.to && s.from != one.turned && onlyRoot(e, s.path) {
+		if s.from < one.turned && one.turned <= s.to && onlyNoted(e, s.path) {
 			return nil
 		}
 	}
 	one.standing, one.in = rollcall.StandBackedOut, one.turned
 	return nil
+}
+
+// onlyNoted tells whether all that a revision changed of a branch are properties of folders.
+func onlyNoted(e *logRecord, folder string) bool {
+	return !slices.ContainsFunc(e.paths, func(p pathChange) bool {
+		return within(p.path, folder) && (p.action != "M" || p.text || p.kind != "dir" && p.path != folder)
+	})
 }
 
 // blockedIn is the revision since which a changeset is blocked.

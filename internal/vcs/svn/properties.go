@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -110,14 +111,19 @@ func (b *bench) subtrees(ctx context.Context) (map[string]mergeinfo, error) {
 	one := command{verb: "propget", options: []string{"--xml", "-R", propMergeinfo}, targets: []string{"."}, dir: b.wc}
 	err := b.client.stream(ctx, one, func(r io.Reader) error {
 		return elements(r, "target", func(t *target) error {
-			if t.Path == "." {
+			// Here svn names the places in full.
+			if t.Path == filepath.ToSlash(b.wc) || t.Path == "." {
 				return nil
+			}
+			name := strings.TrimPrefix(t.Path, filepath.ToSlash(b.wc)+"/")
+			if strings.HasPrefix(name, "/") {
+				return fmt.Errorf("svn names %s, which is not on the bench", rollcall.Printable(name))
 			}
 			info, err := parseMergeinfo(t.Value)
 			if err != nil {
-				return fmt.Errorf("%s: %w", rollcall.Printable(t.Path), err)
+				return fmt.Errorf("%s: %w", rollcall.Printable(name), err)
 			}
-			below[t.Path] = info
+			below[name] = info
 			return nil
 		})
 	})
