@@ -171,6 +171,17 @@ func (b *bench) clean(ctx context.Context) error {
 	if err := b.mustBeClean(ctx); err == nil || ctx.Err() != nil {
 		return err
 	}
+	// svn follows a link that stands in a folder's place: revert and cleanup would take
+	// away what is behind it, anywhere on this machine.
+	all, err := b.client.status(ctx, b.wc)
+	if err != nil {
+		return err
+	}
+	for _, one := range all {
+		if one.Status.Item == "obstructed" {
+			return errNotOurs
+		}
+	}
 	if _, err := b.run(ctx, "revert", "-q", "-R", "--remove-added"); err != nil {
 		if !complains(err, "155004", "155037") {
 			return err
@@ -182,7 +193,7 @@ func (b *bench) clean(ctx context.Context) error {
 			return err
 		}
 	}
-	_, err := b.run(ctx, "cleanup", "-q", "--remove-unversioned", "--remove-ignored")
+	_, err = b.run(ctx, "cleanup", "-q", "--remove-unversioned", "--remove-ignored")
 	return err
 }
 

@@ -110,7 +110,13 @@ func (r *Repository) mark(ctx context.Context, target string, marks []rollcall.M
 	w.setHeads(&actions, root, propIntegrated, before.Integrated, m.integrated, r.uuid)
 	w.setHeads(&actions, root, propAvoided, before.Avoided, m.avoided, r.uuid)
 	for _, place := range slices.Sorted(maps.Keys(m.below)) {
-		w.set(&actions, join(r.root, r.folder(target)+"/"+place), propMergeinfo, parts[place], m.below[place].String())
+		url := join(r.root, r.folder(target)+"/"+place)
+		if text := m.below[place].String(); text == "" && parts[place] != "" {
+			// Not gone: without any it would have the root's.
+			actions = append(actions, "propsetf", propMergeinfo, w.file(""), url)
+		} else {
+			w.set(&actions, url, propMergeinfo, parts[place], text)
+		}
 	}
 	if w.err != nil || len(actions) == 0 {
 		return 0, w.err
@@ -163,7 +169,9 @@ func (m *marking) add(ctx context.Context, mark rollcall.Mark, by string) error 
 		delete(m.blocked, number)
 		m.avoided, m.integrated, m.info = m.avoided.withoutNumber(number), m.integrated.withoutNumber(number), m.info.withoutNumber(number)
 		for place, info := range m.below {
-			m.below[place] = info.withoutNumber(number)
+			if left := info.withoutNumber(number); left.String() != info.String() {
+				m.below[place] = left
+			}
 		}
 		return nil
 	default:
@@ -174,9 +182,14 @@ func (m *marking) add(ctx context.Context, mark rollcall.Mark, by string) error 
 		return err
 	}
 	m.info.add(source, number)
+	e, err := m.book.entry(ctx, number)
+	if err != nil {
+		return err
+	}
 	for place, info := range m.below {
-		info.add(source+"/"+place, number)
-		m.below[place] = info
+		if slices.ContainsFunc(e.paths, func(p pathChange) bool { return within(p.path, source+"/"+place) }) {
+			info.add(source+"/"+place, number)
+		}
 	}
 	return nil
 }

@@ -2,9 +2,9 @@ package svn
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/rollcall-dev/rollcall"
 )
@@ -132,12 +132,17 @@ func otherTickets(c rollcall.Changeset) []string {
 	return more
 }
 
-// ledgerLine is a line that could be taken for one of ours.
-var ledgerLine = regexp.MustCompile(`(?im)^[\s\x{00a0}\x{2000}-\x{200b}]*rollcall-`)
-
 // quoted takes the force from lines that look like ours.
 func quoted(text string) string {
-	return ledgerLine.ReplaceAllStringFunc(text, func(line string) string { return "> " + strings.TrimLeft(line, "\n") })
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		// Some readers pass over more than blanks.
+		word := strings.ToLower(strings.TrimLeftFunc(line, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '>' }))
+		if strings.HasPrefix(word, "rollcall-") {
+			lines[i] = "> " + line
+		}
+	}
+	return strings.Join(lines, "\n")
 }
 
 // trailers are the last lines of a message, by key. Only a block that stands alone at the
