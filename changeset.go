@@ -5,6 +5,7 @@ import (
 	"io"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -29,12 +30,21 @@ type Changeset struct {
 	Files   []string  `json:"files"`
 }
 
+// candidatePrefix begins the ids of revisions that are not committed yet.
+const candidatePrefix = "candidate-"
+
+// CandidateID names a desk's tree as a revision.
+func CandidateID(tree string) string { return candidatePrefix + tree[:min(len(tree), 12)] }
+
+// IsCandidate tells whether a revision is not committed yet.
+func IsCandidate(id string) bool { return strings.HasPrefix(id, candidatePrefix) }
+
 // Short is the id as people read it.
 func (c Changeset) Short() string { return ShortRevision(c.ID) }
 
 // ShortRevision is a revision's id as people read it.
 func ShortRevision(id string) string {
-	if len(id) > 10 {
+	if len(id) > 10 && !IsCandidate(id) {
 		return id[:10]
 	}
 	return id

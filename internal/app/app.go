@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/rollcall-dev/rollcall"
+	"github.com/rollcall-dev/rollcall/internal/check"
 	"github.com/rollcall-dev/rollcall/internal/fleet"
 	"github.com/rollcall-dev/rollcall/internal/fleet/ssh"
 	"github.com/rollcall-dev/rollcall/internal/record/sqlite"
@@ -36,6 +37,7 @@ type App struct {
 
 	mu       sync.Mutex
 	releases *release.Store
+	checks   *check.Checker
 }
 
 var _ rollcall.Control = (*App)(nil)
@@ -101,6 +103,9 @@ func (a *App) Close() error {
 	var err error
 	if a.releases != nil {
 		err = a.releases.Close()
+	}
+	if a.checks != nil {
+		err = errors.Join(err, a.checks.Close())
 	}
 	return errors.Join(err, a.record.Close())
 }

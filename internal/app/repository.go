@@ -23,6 +23,30 @@ func (a *App) repository(ctx context.Context, code *rollcall.Code, note func(str
 	return git.Open(ctx, address, mirror+".git", note)
 }
 
+// repositoryFor opens what an environment rolls from: what is on a desk is in the mirror.
+func (a *App) repositoryFor(ctx context.Context, env *rollcall.Environment, note func(string)) (rollcall.Repository, error) {
+	if env.From == rollcall.FromCandidate {
+		return a.merger(ctx, env.Code, note)
+	}
+	return a.repository(ctx, env.Code, note)
+}
+
+// merger opens a code's repository for merging: always through a mirror of our own.
+func (a *App) merger(ctx context.Context, code *rollcall.Code, note func(string)) (rollcall.Merger, error) {
+	if code.SVN != "" {
+		repo, err := a.repository(ctx, code, note)
+		if err != nil {
+			return nil, err
+		}
+		return repo.(rollcall.Merger), nil
+	}
+	address := code.Git
+	if git.IsLocal(address) {
+		address = a.fromSite(address)
+	}
+	return git.OpenMirror(ctx, address, filepath.Join(a.state, "mirrors", code.Name+".git"), note)
+}
+
 func (a *App) subversion(ctx context.Context, code *rollcall.Code, mirror string, note func(string)) (rollcall.Repository, error) {
 	address := code.SVN
 	if svn.IsLocal(address) {

@@ -35,9 +35,10 @@ var codeKeys = keys[rollcall.Code]{
 			patterns, func(c *rollcall.Code) *[]string { return &c.Exclude }),
 		key("submodules", "Whether a tree with submodules, or svn:externals, may roll, without their contents (default: false).",
 			boolean, func(c *rollcall.Code) *bool { return &c.Submodules }),
+		key("checks", "Commands that every file, or the whole tree, must pass before it can roll.",
+			checks, func(c *rollcall.Code) *[]rollcall.Check { return &c.Checks }),
 	},
 	oneOf:  []string{"git", "svn"},
-	later:  []string{"checks"},
 	finish: finishCode,
 }
 

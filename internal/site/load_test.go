@@ -47,6 +47,11 @@ code:
     build: composer install --no-dev "--working-dir=a b"
     exclude: [".git*", "tests/"]
     submodules: true
+    checks:
+      - {name: php syntax, files: ["*.php", "*.html"], run: "php -n -l {file}", version: php --version, max_size: 5MB}
+      - {name: configtest, run: [apachectl, -t, -d, "{tree}"], timeout: 30s}
+      - name: no tabs
+        sh: '! grep -q "	" "$ROLLCALL_FILE"'
   dns:
     git: git@vcs.example.com:dns.git
     production: live
@@ -61,6 +66,8 @@ code:
 environments:
   staging: &staging
     code: www
+    from: candidate
+    desk: second
     nodes: inventories/staging
     to: /srv/{name}/www
     ssh: {user: tester, known_hosts: keys/staging_hosts}
@@ -115,6 +122,7 @@ environments:
       - {on: app01, sh: php migrate.php, timeout: 1h, irreversible: true}
     after: {on: cdn1, run: "purge {name}"}
     announce: [devops, hook]
+    require: [staged]
     mode: "0640"
     group: www-data
     become: sudo
@@ -167,6 +175,15 @@ func TestLoadFull(t *testing.T) {
 			Name: "www", Git: "ssh://git@vcs.example.com/www.git", Trunk: "trunk", Production: "production", Branches: "dev/*",
 			Build:   &rollcall.Command{Args: []string{"composer", "install", "--no-dev", "--working-dir=a b"}, Timeout: 10 * time.Minute},
 			Exclude: []string{".git*", "tests/"}, Submodules: true,
+			Checks: []rollcall.Check{
+				{
+					Name: "php syntax", Files: []string{"*.php", "*.html"}, MaxSize: 5 << 20,
+					Run:     rollcall.Command{Args: []string{"php", "-n", "-l", "{file}"}, Timeout: time.Minute},
+					Version: &rollcall.Command{Args: []string{"php", "--version"}, Timeout: time.Minute},
+				},
+				{Name: "configtest", Run: rollcall.Command{Args: []string{"apachectl", "-t", "-d", "{tree}"}, Timeout: 30 * time.Second}},
+				{Name: "no tabs", Run: rollcall.Command{Shell: `! grep -q "	" "$ROLLCALL_FILE"`, Timeout: time.Minute}},
+			},
 		},
 		"dns": {
 			Name: "dns", Git: "git@vcs.example.com:dns.git", Trunk: "live", Production: "live",
@@ -241,7 +258,8 @@ func fullProduction(s *rollcall.Site) *rollcall.Environment {
 			Unreachable: rollcall.Limit{Quantity: rollcall.Quantity{Percent: 5}},
 			Failed:      rollcall.Limit{Quantity: rollcall.Quantity{Percent: 10}, Tier: &rollcall.Quantity{Count: 1}},
 		},
-		OnFailure: rollcall.FailureStop, Layout: rollcall.LayoutReleases,
+		OnFailure: rollcall.FailureStop,
+		Require:   []rollcall.Requirement{rollcall.RequireStaged}, Layout: rollcall.LayoutReleases,
 		Permissions: rollcall.Permissions{Mode: 0o640, Group: "www-data"},
 		Before: []rollcall.Hook{
 			{On: "controller", Run: rollcall.Command{Args: []string{"bin/freeze"}, Timeout: 10 * time.Minute}},

@@ -156,8 +156,7 @@ func (c *client) run(ctx context.Context, program string, one command, args []st
 	return nil
 }
 
-// checkWords refuses what no argument of ours may hold. An end of line in a target
-// would be read otherwise by a server's hooks and by whoever reads the log.
+// checkWords refuses what no argument can hold, before the system does in its own words.
 func checkWords(args []string) error {
 	if i := slices.IndexFunc(args, func(arg string) bool { return strings.ContainsRune(arg, 0) }); i >= 0 {
 		return rollcall.Errorf(rollcall.KindInvalid, "%q can't be given to svn", rollcall.Printable(args[i]))
@@ -281,8 +280,8 @@ func judge(f *failure) (rollcall.Kind, string) {
 		return rollcall.KindInternal, "load the key that may read the repository into your agent: ssh-add"
 	case has("230001") || says("certificate"):
 		return rollcall.KindInternal, "the server's certificate is not trusted; name its authority with ssl-authority-files in /etc/subversion/servers"
-	case has("170001", "215004", "170013") && (has("170001", "215004") || says("uthentication")):
-		return rollcall.KindInternal, "the repository wants another user or password; nothing that svn has kept is used, see the code's svn: key in docs/site.md"
+	case has("170001", "215004", "175013") || says("Authentication failed"):
+		return rollcall.KindInternal, "the repository wants another user or password; nothing that svn keeps for a person is used: see docs/subversion.md"
 	case has("210005", "180001"):
 		return rollcall.KindNotFound, "look at the code's svn: key in rollcall.yaml; a relative path starts at the site's folder"
 	case has("160013", "170000", "200009", "160006"):
@@ -291,8 +290,6 @@ func judge(f *failure) (rollcall.Kind, string) {
 		return rollcall.KindInternal, "look whether the server is up and can be reached from here"
 	case has("155004", "155037"):
 		return rollcall.KindInternal, "a working copy was left locked: svn cleanup there"
-	case has("205000", "205001"):
-		return rollcall.KindInternal, ""
 	}
 	return rollcall.KindInternal, ""
 }

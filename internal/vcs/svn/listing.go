@@ -31,7 +31,7 @@ func (l listing) text() (string, error) {
 		if e.Module {
 			kind = moduleType
 		}
-		if strings.ContainsAny(e.Path, "\n\x00") || strings.ContainsAny(e.Blob, " \n") {
+		if strings.ContainsAny(e.Path, "\n\r\x00") || strings.ContainsAny(e.Blob, " \n") {
 			return "", fmt.Errorf("the path %q can't be kept", e.Path)
 		}
 		fmt.Fprintf(&b, "%c %s %s\n", kind, e.Blob, e.Path)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -107,8 +108,7 @@ func (r *Repository) branch(ctx context.Context, branch string) (*logbook, []seg
 	}
 	history, err := book.history(ctx, r.folder(branch), r.head)
 	if err == nil && len(history) == 0 {
-		err = rollcall.Errorf(rollcall.KindNotFound, "there is no branch %q in the repository", branch).
-			WithHint("a branch is a folder beneath %s; see svn ls there", rollcall.Printable(r.url))
+		err = r.noBranch(ctx, branch)
 	}
 	if err != nil {
 		book.close()
@@ -116,6 +116,26 @@ func (r *Repository) branch(ctx context.Context, branch string) (*logbook, []seg
 	}
 	r.remember(branch)
 	return book, history, nil
+}
+
+func (r *Repository) noBranch(ctx context.Context, branch string) error {
+	e := rollcall.Errorf(rollcall.KindNotFound, "there is no branch %q in the repository", branch).
+		WithHint("a branch is a folder beneath %s", rollcall.Printable(r.url))
+	out, err := r.client.svn(ctx, "list", nil, at(r.url, r.head))
+	if err != nil {
+		return e // the hint is less without it
+	}
+	names := strings.Split(rollcall.PrintableLines(string(out)), "\n")
+	names = slices.DeleteFunc(names, func(name string) bool { return !strings.HasSuffix(name, "/") })
+	if len(names) > 8 {
+		names = append(names[:8], "…")
+	}
+	if len(names) == 0 {
+		e.Hint += ", where there are none"
+	} else {
+		e.Hint += ", where there are " + strings.Join(names, ", ")
+	}
+	return e
 }
 
 func (r *Repository) revision(ctx context.Context, book *logbook, t touch) (rollcall.Revision, error) {

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/rollcall-dev/rollcall"
 )
 
@@ -263,8 +265,11 @@ func TestAFolderOfARepository(t *testing.T) {
 	if _, err := r.At(t.Context(), "trunk", "r2"); rollcall.KindOf(err) != rollcall.KindRefused {
 		t.Errorf("another folder's: %v", err)
 	}
-	if _, err := r.Tip(t.Context(), "branches/x"); rollcall.KindOf(err) != rollcall.KindNotFound || rollcall.HintOf(err) == "" {
-		t.Errorf("no branch: %v", err)
+	if id := rollcall.ShortRevision(rev.ID); id != "r4" {
+		t.Errorf("it is written %s", id)
+	}
+	if _, err := r.Tip(t.Context(), "branches/x"); rollcall.KindOf(err) != rollcall.KindNotFound || !strings.Contains(rollcall.HintOf(err), "/moved/www, where there are trunk/") {
+		t.Errorf("no branch: %v, %s", err, rollcall.HintOf(err))
 	}
 	for _, bad := range []string{"", "-x", "../other", "a//b", "/trunk", "trunk/", "a\nb", "."} {
 		if _, err := r.Tip(t.Context(), bad); rollcall.KindOf(err) != rollcall.KindInvalid {
@@ -395,6 +400,33 @@ func sqliteExec(t *testing.T, file, statement string) {
 	defer db.Close()
 	if _, err := db.ExecContext(context.Background(), statement); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// Several processes may read one repository at once.
+func TestManyAtOnce(t *testing.T) {
+	w := newWorld(t)
+	w.write("trunk/a", "1")
+	w.svn("add", "-q", "trunk")
+	w.commit("Ada", "one")
+	w.svn("copy", "-q", "trunk", "production")
+	w.commit("Ada", "two")
+	var all errgroup.Group
+	for i := range 6 {
+		all.Go(func() error {
+			r, err := Open(t.Context(), Options{Address: w.dir, Mirror: w.mirror})
+			if err != nil {
+				return err
+			}
+			rev, err := r.Tip(t.Context(), []string{"trunk", "production"}[i%2])
+			if err == nil {
+				_, err = r.Changes(t.Context(), "", rev.Tree)
+			}
+			return err
+		})
+	}
+	if err := all.Wait(); err != nil {
+		t.Error(err)
 	}
 }
 

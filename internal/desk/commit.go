@@ -1,0 +1,171 @@
+package desk
+
+import (
+	"context"
+	"crypto/rand"
+	"slices"
+
+	"github.com/rollcall-dev/rollcall"
+)
+
+// Commit commits what is on the desk: the very tree that was checked and tried.
+func (d *Desk) Commit(ctx context.Context, request rollcall.CommitRequest) (*rollcall.DeskOutcome, error) {
+	s, err := d.enter(ctx, request.TakeOver)
+	if err != nil {
+		return nil, err
+	}
+	defer s.free()
+	if !s.state.Open() {
+		return nil, rollcall.Errorf(rollcall.KindConflict, "there is nothing on the desk %s of %s to commit", s.Name, s.Code.Name).
+			WithHint("rollcall avail %s shows what could be merged", s.Code.Name)
+	}
+	if s.state.Committing != nil {
+		return s.finish(ctx)
+	}
+	if !s.state.Clean() {
+		return nil, rollcall.Errorf(rollcall.KindConflict, "%s on the desk has conflicts", names(s.state.Steps[s.state.Merged:s.state.Merged+1])).
+			WithHint("rollcall resolve %s shows them", s.Code.Name)
+	}
+	bench, err := s.again(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer bench.Close()
+	outcome, err := s.outcome(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.stillWanted(outcome); err != nil {
+		return nil, err
+	}
+	if s.state.Checked == nil || s.state.Checked.Tree != s.state.Tree || !s.state.Checked.Passed {
+		if outcome.Check, err = s.check(ctx); err != nil {
+			return outcome, err
+		}
+	}
+	commit := rollcall.DeskCommit{By: s.By, Note: request.Note, Steps: outcome.Changesets, Token: rand.Text()}
+	if commit.Staged, err = s.Staged(ctx, s.state.Tree); err != nil {
+		return nil, err
+	}
+	prepared, err := bench.Prepare(ctx, commit)
+	if err != nil {
+		return nil, err
+	}
+	err = s.append(ctx, rollcall.NewEvent(rollcall.EventDeskCommitting, rollcall.Committing{Commit: commit, Prepared: prepared, Tree: s.state.Tree}))
+	if err != nil {
+		return nil, err
+	}
+	return s.push(ctx, bench, outcome)
+}
+
+// again merges what is on the desk once more, on the target as it is now: it must come out
+// the same.
+func (s *session) again(ctx context.Context) (rollcall.Bench, error) {
+	tip, err := s.Repo.Tip(ctx, s.state.Target)
+	if err != nil {
+		return nil, err
+	}
+	if tip.Tree != s.state.Base.Tree {
+		return nil, s.hasMoved(tip)
+	}
+	bench, err := s.Repo.Bench(ctx, s.benchName(), s.state.Target, tip)
+	if err != nil {
+		return nil, err
+	}
+	b, err := s.build(ctx, bench, s.state.Steps, s.state.Resolved)
+	if err == nil && (len(b.conflicts) > 0 || b.tree != s.state.Tree) {
+		err = rollcall.Errorf(rollcall.KindConflict, "what is on the desk does not merge to the tree that was checked any more").
+			WithHint("rollcall merge %s merges it again", s.Code.Name)
+	}
+	if err != nil {
+		bench.Close()
+		return nil, err
+	}
+	return bench, nil
+}
+
+func (s *session) hasMoved(tip rollcall.Revision) error {
+	return rollcall.Errorf(rollcall.KindConflict, "%s has moved since this was merged: %s by %s, %s", s.state.Target,
+		rollcall.ShortRevision(tip.ID), tip.Author, tip.Subject).
+		WithHint("rollcall merge %s merges the desk's selection again on what stands there now; then it wants trying again", s.Code.Name)
+}
+
+// stillWanted refuses changesets that have come to the target in another way, or were
+// blocked, since they were put on the desk.
+func (s *session) stillWanted(outcome *rollcall.DeskOutcome) error {
+	for i, one := range outcome.Changesets {
+		step := s.state.Steps[i]
+		good := one.Standing.Mergeable()
+		if step.Kind == rollcall.StepBackOut {
+			good = one.Standing == rollcall.StandIntegrated
+		}
+		if step.Kind == rollcall.StepMerge || good {
+			continue
+		}
+		state := string(one.Standing)
+		if state == "" {
+			state = "gone from " + s.state.Source + ", or on " + s.state.Target + " already"
+		}
+		return rollcall.Errorf(rollcall.KindConflict, "%s can't be committed any more: it is %s", rollcall.ShortRevision(step.ID), state).
+			WithHint("rollcall abandon %s leaves the desk clean; then merge what is still wanted", s.Code.Name)
+	}
+	return nil
+}
+
+// finish ends a commit of which nobody knows how far it went.
+func (s *session) finish(ctx context.Context) (*rollcall.DeskOutcome, error) {
+	s.note("a commit was interrupted: finding out whether it went through")
+	outcome := &rollcall.DeskOutcome{DeskState: *s.state, Changesets: s.state.Committing.Commit.Steps}
+	bench, err := s.Repo.Bench(ctx, s.benchName(), s.state.Target, s.state.Base)
+	if err != nil {
+		return nil, err
+	}
+	defer bench.Close()
+	// Where it did not go through it is done from what is on the bench.
+	if _, err := s.build(ctx, bench, s.state.Steps, s.state.Resolved); err != nil {
+		return nil, err
+	}
+	return s.push(ctx, bench, outcome)
+}
+
+// push makes the commit everybody's, and says in the record how that ended.
+func (s *session) push(ctx context.Context, bench rollcall.Bench, outcome *rollcall.DeskOutcome) (*rollcall.DeskOutcome, error) {
+	c := s.state.Committing
+	revision, err := bench.Commit(ctx, c.Commit, c.Prepared)
+	if err != nil {
+		if kind := rollcall.KindOf(err); kind == rollcall.KindConflict || kind == rollcall.KindRefused {
+			// It is known not to have happened.
+			if undo := s.append(ctx, rollcall.NewEvent(rollcall.EventDeskUncommitted, uncommitted{Why: err.Error()})); undo != nil {
+				return nil, undo
+			}
+		}
+		return outcome, err
+	}
+	if revision.Tree != c.Tree {
+		return outcome, rollcall.Errorf(rollcall.KindInternal, "%s was committed, and its tree %s is not the one that was checked (%s)",
+			rollcall.ShortRevision(revision.ID), revision.Tree, c.Tree).
+			WithHint("do not roll it: look what differs, and report this; rollcall abandon %s leaves the desk clean", s.Code.Name)
+	}
+	outcome.DeskState = *s.state
+	steps := slices.Clone(s.state.Steps)
+	err = s.append(ctx, rollcall.NewEvent(rollcall.EventDeskCommitted, committed{By: c.Commit.By, Target: s.state.Target, Revision: revision, Steps: steps}))
+	outcome.Committed = &revision
+	return outcome, err
+}
+
+// Abandon leaves the desk clean.
+func (d *Desk) Abandon(ctx context.Context, request rollcall.DeskRequest) (*rollcall.DeskOutcome, error) {
+	s, err := d.enter(ctx, request.TakeOver)
+	if err != nil {
+		return nil, err
+	}
+	defer s.free()
+	if err := s.settled(); err != nil {
+		return nil, err
+	}
+	outcome := &rollcall.DeskOutcome{DeskState: *s.state}
+	if !s.state.Open() {
+		return outcome, nil
+	}
+	return outcome, s.append(ctx, rollcall.NewEvent(rollcall.EventDeskAbandoned, abandoned{By: s.By}))
+}

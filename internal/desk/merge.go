@@ -1,0 +1,335 @@
+package desk
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/rollcall-dev/rollcall"
+)
+
+// Merge merges changesets of the trunk onto the desk, beside what is there. Without a
+// selection it merges what is there again, on the target as it is now.
+func (d *Desk) Merge(ctx context.Context, request rollcall.MergeRequest) (*rollcall.DeskOutcome, error) {
+	s, err := d.enter(ctx, request.TakeOver)
+	if err != nil {
+		return nil, err
+	}
+	defer s.free()
+	if err := s.settled(); err != nil {
+		return nil, err
+	}
+	if request.Selection.Empty() {
+		if !s.state.Open() {
+			return nil, rollcall.Errorf(rollcall.KindConflict, "there is nothing on the desk %s of %s", s.Name, s.Code.Name).
+				WithHint("name changesets: rollcall merge %s CHANGESET…; see rollcall avail %[1]s", s.Code.Name)
+		}
+		return s.put(ctx, s.state.Source, s.state.Target, s.state.Steps, request.DryRun)
+	}
+	listed, err := d.Repo.Standees(ctx, d.Code.Trunk, d.Code.Production, false)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.sameWay(d.Code.Trunk, d.Code.Production); err != nil {
+		return nil, err
+	}
+	wanted, err := s.choose(ctx, listed, request.Selection)
+	if err != nil {
+		return nil, err
+	}
+	steps := slices.Clone(s.state.Steps)
+	for _, one := range wanted {
+		step := rollcall.DeskStep{Kind: rollcall.StepPick, Source: d.Code.Trunk, ID: one.ID}
+		if !slices.ContainsFunc(steps, func(o rollcall.DeskStep) bool { return o.ID == step.ID }) {
+			steps = append(steps, step)
+		}
+	}
+	ordered(steps, listed)
+	return s.put(ctx, d.Code.Trunk, d.Code.Production, steps, request.DryRun)
+}
+
+// BackOut takes changesets back on the desk.
+func (d *Desk) BackOut(ctx context.Context, request rollcall.MergeRequest) (*rollcall.DeskOutcome, error) {
+	s, err := d.enter(ctx, request.TakeOver)
+	if err != nil {
+		return nil, err
+	}
+	defer s.free()
+	if err := s.settled(); err != nil {
+		return nil, err
+	}
+	if err := s.sameWay(d.Code.Trunk, d.Code.Production); err != nil {
+		return nil, err
+	}
+	listed, err := d.Repo.Standees(ctx, d.Code.Trunk, d.Code.Production, true)
+	if err != nil {
+		return nil, err
+	}
+	steps := slices.Clone(s.state.Steps)
+	for _, text := range request.Selection.Texts {
+		one, err := choice{listed, d.Code.Name}.one(text)
+		if err != nil {
+			return nil, err
+		}
+		if one.Standing != rollcall.StandIntegrated {
+			return nil, rollcall.Errorf(rollcall.KindConflict, "%s is not on %s: it is %s", one.Short(), d.Code.Production, one.Standing).
+				WithHint("only what is integrated can be backed out: rollcall avail %s --state integrated", d.Code.Name)
+		}
+		steps = append(steps, rollcall.DeskStep{Kind: rollcall.StepBackOut, Source: d.Code.Trunk, ID: one.ID, In: one.In})
+	}
+	ordered(steps, listed)
+	return s.put(ctx, d.Code.Trunk, d.Code.Production, slices.Compact(steps), request.DryRun)
+}
+
+// Land merges a developer's branch into the trunk, on the desk. Of the production branch
+// it brings what was changed there and nowhere else.
+func (d *Desk) Land(ctx context.Context, request rollcall.DeskRequest, branch string) (*rollcall.DeskOutcome, error) {
+	if branch == d.Code.Trunk {
+		return nil, rollcall.Errorf(rollcall.KindInvalid, "%s is the trunk itself", branch)
+	}
+	if branch != d.Code.Production {
+		return d.whole(ctx, request, branch, d.Code.Trunk)
+	}
+	s, err := d.enter(ctx, request.TakeOver)
+	if err != nil {
+		return nil, err
+	}
+	defer s.free()
+	if err := s.empty(); err != nil {
+		return nil, err
+	}
+	listed, err := d.Repo.Standees(ctx, branch, d.Code.Trunk, false)
+	if err != nil {
+		return nil, err
+	}
+	var steps []rollcall.DeskStep
+	for _, one := range listed {
+		if one.Standing == rollcall.StandEligible {
+			steps = append(steps, rollcall.DeskStep{Kind: rollcall.StepPick, Source: branch, ID: one.ID})
+		}
+	}
+	if len(steps) == 0 {
+		return nil, rollcall.Errorf(rollcall.KindConflict, "%s has nothing of its own that %s lacks", branch, d.Code.Trunk)
+	}
+	ordered(steps, listed)
+	return s.put(ctx, branch, d.Code.Trunk, steps, false)
+}
+
+// Sync merges the trunk into a developer's branch, on the desk.
+func (d *Desk) Sync(ctx context.Context, request rollcall.DeskRequest, branch string) (*rollcall.DeskOutcome, error) {
+	if branch == d.Code.Trunk || branch == d.Code.Production {
+		return nil, rollcall.Errorf(rollcall.KindInvalid, "%s is no developer's branch", branch).
+			WithHint("rollcall merge %s brings changesets to production", d.Code.Name)
+	}
+	return d.whole(ctx, request, d.Code.Trunk, branch)
+}
+
+// whole merges one branch into another as a whole.
+func (d *Desk) whole(ctx context.Context, request rollcall.DeskRequest, source, target string) (*rollcall.DeskOutcome, error) {
+	s, err := d.enter(ctx, request.TakeOver)
+	if err != nil {
+		return nil, err
+	}
+	defer s.free()
+	if err := s.empty(); err != nil {
+		return nil, err
+	}
+	if err := s.mayMerge(ctx, source, target); err != nil {
+		return nil, err
+	}
+	tip, err := d.Repo.Tip(ctx, source)
+	if err != nil {
+		return nil, err
+	}
+	return s.put(ctx, source, target, []rollcall.DeskStep{{Kind: rollcall.StepMerge, Source: source, ID: tip.ID}}, false)
+}
+
+// mayMerge refuses branches that are no developers'.
+func (s *session) mayMerge(ctx context.Context, source, target string) error {
+	developers, err := s.Repo.Branches(ctx, s.Code.Branches)
+	if err != nil {
+		return err
+	}
+	for _, branch := range []string{source, target} {
+		if branch != s.Code.Trunk && !slices.Contains(developers, branch) {
+			e := rollcall.Errorf(rollcall.KindNotFound, "%s has no developer's branch %q", s.Code.Name, rollcall.Printable(branch))
+			switch {
+			case s.Code.Branches == "":
+				return e.WithHint("say which branches are theirs with branches: in rollcall.yaml")
+			case len(developers) == 0:
+				return e.WithHint("no branch is named like %s", s.Code.Branches)
+			default:
+				return e.WithHint("there are %s", strings.Join(developers[:min(len(developers), 8)], ", "))
+			}
+		}
+	}
+	return nil
+}
+
+// sameWay refuses to put beside each other what goes to different branches.
+func (s *session) sameWay(source, target string) error {
+	if !s.state.Open() || s.state.Source == source && s.state.Target == target {
+		return nil
+	}
+	return rollcall.Errorf(rollcall.KindConflict, "the desk has %s for %s on it", names(s.state.Steps), s.state.Target).
+		WithHint("rollcall commit %s or rollcall abandon %[1]s comes first", s.Code.Name)
+}
+
+// empty refuses a desk with anything on it.
+func (s *session) empty() error {
+	if err := s.settled(); err != nil || !s.state.Open() {
+		return err
+	}
+	return rollcall.Errorf(rollcall.KindConflict, "the desk has %s for %s on it", names(s.state.Steps), s.state.Target).
+		WithHint("rollcall commit %s or rollcall abandon %[1]s comes first", s.Code.Name)
+}
+
+// choose finds what is selected, and refuses what may not be merged.
+func (s *session) choose(ctx context.Context, listed []rollcall.Standee, selection rollcall.ChangesetSelection) ([]rollcall.Standee, error) {
+	wanted, err := choice{listed, s.Code.Name}.chosen(selection)
+	if rollcall.KindOf(err) == rollcall.KindNotFound && len(selection.Texts) > 0 {
+		// It may be there already: then say so.
+		if all, allErr := s.Repo.Standees(ctx, s.Code.Trunk, s.Code.Production, true); allErr == nil {
+			for _, text := range selection.Texts {
+				if one, oneErr := (choice{all, s.Code.Name}).one(text); oneErr == nil && !one.Standing.Mergeable() && one.Standing != rollcall.StandBlocked {
+					return nil, rollcall.Errorf(rollcall.KindConflict, "%s needs no merging: it is %s%s", one.Short(), one.Standing, in(*one))
+				}
+			}
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, one := range wanted {
+		if one.Standing == rollcall.StandBlocked {
+			return nil, rollcall.Errorf(rollcall.KindRefused, "%s is blocked by %s: %s", one.Short(), one.By, one.Why).
+				WithHint("rollcall unblock %s %s --why TEXT offers it again", s.Code.Name, one.Short())
+		}
+	}
+	return wanted, nil
+}
+
+// in says which revision of the target made a changeset stand as it does.
+func in(s rollcall.Standee) string {
+	if s.In == "" {
+		return ""
+	}
+	return fmt.Sprintf(", in %s by %s", rollcall.ShortRevision(s.In), s.By)
+}
+
+// put merges steps onto the target as it is now, and keeps them on the desk with what came
+// of it.
+func (s *session) put(ctx context.Context, source, target string, steps []rollcall.DeskStep, dryRun bool) (*rollcall.DeskOutcome, error) {
+	base, err := s.Repo.Tip(ctx, target)
+	if err != nil {
+		return nil, err
+	}
+	bench, err := s.Repo.Bench(ctx, s.benchName(), target, base)
+	if err != nil {
+		return nil, err
+	}
+	defer bench.Close()
+	b, err := s.build(ctx, bench, steps, s.state.Resolved)
+	if err != nil {
+		return nil, err
+	}
+	events := []rollcall.Event{
+		rollcall.NewEvent(rollcall.EventDeskSelected, selected{By: s.By, Source: source, Target: target, Base: base, Steps: steps}),
+		rollcall.NewEvent(rollcall.EventDeskMerged, merged{Merged: b.merged, Tree: b.tree, Conflicts: b.conflicts}),
+	}
+	if dryRun {
+		kept := *s.state
+		defer func() { *s.state = kept }()
+		for _, e := range events {
+			e.Seq = s.state.Seq
+			if err := apply(s.state, e); err != nil {
+				return nil, err
+			}
+		}
+	} else if err := s.append(ctx, events...); err != nil {
+		return nil, err
+	}
+	return s.tell(ctx, b, dryRun)
+}
+
+// benchName is where the repository keeps what this desk merges on.
+func (d *Desk) benchName() string { return d.Name }
+
+// tell says what came of merging, and has what is clean checked.
+func (s *session) tell(ctx context.Context, b built, dryRun bool) (*rollcall.DeskOutcome, error) {
+	outcome, err := s.outcome(ctx)
+	if err != nil {
+		return nil, err
+	}
+	outcome.Unchanged = b.unchanged
+	if len(b.conflicts) > 0 {
+		if err := s.explain(ctx, outcome, b.conflicts); err != nil {
+			return nil, err
+		}
+		var paths []string
+		for _, c := range b.conflicts {
+			paths = append(paths, rollcall.Printable(c.Path))
+		}
+		step := s.state.Steps[b.merged]
+		return outcome, rollcall.Errorf(rollcall.KindConflict, "%s conflicts with %s in %s", names([]rollcall.DeskStep{step}), s.state.Target, few(paths)).
+			WithHint("%s", conflictHint(s.Code.Name, outcome, dryRun))
+	}
+	if outcome.Needs, outcome.Names, err = s.needs(ctx); err != nil {
+		return nil, err
+	}
+	if dryRun {
+		return outcome, nil
+	}
+	outcome.Check, err = s.check(ctx)
+	return outcome, err
+}
+
+// conflictHint names the ways out of a conflict.
+func conflictHint(code string, outcome *rollcall.DeskOutcome, dryRun bool) string {
+	var ways []string
+	if len(outcome.Minimum) > 0 {
+		var ids []string
+		for _, id := range outcome.Minimum {
+			ids = append(ids, rollcall.ShortRevision(id))
+		}
+		ways = append(ways, fmt.Sprintf("it merges cleanly together with what it builds upon: rollcall merge %s %s", code, strings.Join(ids, " ")))
+	}
+	if !dryRun {
+		ways = append(ways, fmt.Sprintf("rollcall resolve %s shows both sides; rollcall abandon %[1]s leaves the desk clean", code))
+	}
+	return strings.Join(ways, "; or ")
+}
+
+// few lists the first of many.
+func few(texts []string) string {
+	if len(texts) > namedAtMost {
+		texts = append(slices.Clone(texts[:namedAtMost]), fmt.Sprintf("%d more", len(texts)-namedAtMost))
+	}
+	return strings.Join(texts, ", ")
+}
+
+// check runs the checks on what is on the desk, and keeps how they ended.
+func (s *session) check(ctx context.Context) (*rollcall.CheckReport, error) {
+	report, err := s.Check(ctx, s.state.Tree, s.state.Base.Tree)
+	if err != nil {
+		return report, err
+	}
+	err = s.append(ctx, rollcall.NewEvent(rollcall.EventDeskChecked,
+		rollcall.CheckedTree{Tree: s.state.Tree, Passed: report.Passed(), Failed: len(report.Failures)}))
+	if err != nil {
+		return report, err
+	}
+	if !report.Passed() {
+		return report, rollcall.Errorf(rollcall.KindRefused, "%s of the candidate fail their checks", plural(len(report.Failures), "file")).
+			WithHint("mend them on %s and merge that too, or rollcall abandon %s", s.state.Source, s.Code.Name)
+	}
+	return report, nil
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}

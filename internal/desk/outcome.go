@@ -1,0 +1,75 @@
+package desk
+
+import (
+	"context"
+	"slices"
+
+	"github.com/rollcall-dev/rollcall"
+)
+
+// outcome tells of every step on the desk whose changeset it is.
+func (s *session) outcome(ctx context.Context) (*rollcall.DeskOutcome, error) {
+	o := &rollcall.DeskOutcome{DeskState: *s.state, Changesets: []rollcall.Standee{}}
+	listed, err := s.listed(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, step := range s.state.Steps {
+		one := rollcall.Standee{Changeset: rollcall.Changeset{ID: step.ID}}
+		if i := slices.IndexFunc(listed, func(l rollcall.Standee) bool { return l.ID == step.ID }); i >= 0 {
+			one = listed[i]
+		} else if step.Kind == rollcall.StepMerge {
+			one.Author, one.Subject = s.By, "the branch "+step.Source
+		}
+		o.Changesets = append(o.Changesets, one)
+	}
+	return o, nil
+}
+
+// listed are the changesets that the desk's steps are taken from, newest first.
+func (s *session) listed(ctx context.Context) ([]rollcall.Standee, error) {
+	if !s.state.Open() || s.state.Steps[0].Kind == rollcall.StepMerge {
+		return nil, nil
+	}
+	all := slices.ContainsFunc(s.state.Steps, func(o rollcall.DeskStep) bool { return o.Kind == rollcall.StepBackOut })
+	return s.Repo.Standees(ctx, s.state.Source, s.state.Target, all)
+}
+
+// explain adds, for each conflict, who is on both sides and where they differ, and the
+// smallest set of changesets that makes it clean.
+func (s *session) explain(ctx context.Context, o *rollcall.DeskOutcome, conflicts []rollcall.Conflict) error {
+	step, brings := s.state.Steps[s.state.Merged], o.Changesets[s.state.Merged].Changeset
+	var paths []string
+	for _, c := range conflicts {
+		paths = append(paths, c.Path)
+	}
+	last, err := s.Repo.LastChanged(ctx, s.state.Target, paths)
+	if err != nil {
+		return err
+	}
+	for _, c := range conflicts {
+		view := rollcall.ConflictView{Conflict: c, Step: step, TheirsBy: brings}
+		view.Regions, view.Marked = compare(ctx, c, s.state.Target, rollcall.ShortRevision(step.ID))
+		if by, ok := last[c.Path]; ok {
+			view.Production = &by
+		}
+		for _, before := range slices.Backward(o.Changesets[:s.state.Merged]) {
+			if slices.Contains(before.Files, c.Path) {
+				view.Production = &before.Changeset
+				break
+			}
+		}
+		o.Views = append(o.Views, view)
+	}
+	o.Minimum, err = s.minimum(ctx, step, s.state.Steps[:s.state.Merged])
+	if err != nil {
+		return err
+	}
+	listed, err := s.listed(ctx)
+	for _, l := range listed {
+		if slices.Contains(o.Minimum, l.ID) {
+			o.Names = append(o.Names, l)
+		}
+	}
+	return err
+}

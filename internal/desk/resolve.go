@@ -1,0 +1,152 @@
+package desk
+
+import (
+	"bytes"
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/rollcall-dev/rollcall"
+)
+
+// Resolve lists the conflicts on the desk, or decides one of them. When the last one is
+// decided, what is left of the selection is merged.
+func (d *Desk) Resolve(ctx context.Context, request rollcall.ResolveRequest) (*rollcall.DeskOutcome, error) {
+	s, err := d.enter(ctx, request.TakeOver)
+	if err != nil {
+		return nil, err
+	}
+	defer s.free()
+	if err := s.settled(); err != nil {
+		return nil, err
+	}
+	if s.state.Clean() {
+		return nil, rollcall.Errorf(rollcall.KindConflict, "there are no conflicts on the desk %s of %s", s.Name, s.Code.Name)
+	}
+	conflicts, moved, err := s.conflicts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if request.Path == "" {
+		outcome, err := s.outcome(ctx)
+		if err != nil {
+			return nil, err
+		}
+		outcome.Moved = moved
+		return outcome, s.explain(ctx, outcome, conflicts)
+	}
+	i := slices.IndexFunc(conflicts, func(c rollcall.Conflict) bool { return c.Path == request.Path && c.Property == request.Property })
+	if i < 0 {
+		var paths []string
+		for _, c := range conflicts {
+			paths = append(paths, rollcall.Printable(c.Path))
+		}
+		return nil, rollcall.Errorf(rollcall.KindNotFound, "%s has no conflict", rollcall.Printable(request.Path)).WithHint("those with one are %s", few(paths))
+	}
+	decision, err := decide(conflicts[i], request.Take, request.Content)
+	if err != nil {
+		return nil, err
+	}
+	kept := rollcall.StepResolution{Step: s.state.Steps[s.state.Merged].Key(), Resolution: decision, By: s.By}
+	if !decision.Delete {
+		if kept.Hash, err = s.keepContent(decision.Content); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.append(ctx, rollcall.NewEvent(rollcall.EventDeskResolved, kept)); err != nil {
+		return nil, err
+	}
+	if len(conflicts) > 1 {
+		outcome, err := s.outcome(ctx)
+		if err != nil {
+			return nil, err
+		}
+		rest := slices.Delete(conflicts, i, i+1)
+		if err := s.append(ctx, rollcall.NewEvent(rollcall.EventDeskMerged, merged{Merged: s.state.Merged, Tree: s.state.Tree, Conflicts: rest})); err != nil {
+			return nil, err
+		}
+		outcome.DeskState = *s.state
+		return outcome, s.explain(ctx, outcome, rest)
+	}
+	return s.put(ctx, s.state.Source, s.state.Target, s.state.Steps, false)
+}
+
+// conflicts makes the conflicts of the desk again, with their sides, on the base that they
+// were met on; it tells too whether the target has moved since.
+func (s *session) conflicts(ctx context.Context) ([]rollcall.Conflict, bool, error) {
+	tip, err := s.Repo.Tip(ctx, s.state.Target)
+	if err != nil {
+		return nil, false, err
+	}
+	bench, err := s.Repo.Bench(ctx, s.benchName(), s.state.Target, s.state.Base)
+	if err != nil {
+		return nil, false, err
+	}
+	defer bench.Close()
+	b, err := s.build(ctx, bench, s.state.Steps[:s.state.Merged+1], s.state.Resolved)
+	if err != nil {
+		return nil, false, err
+	}
+	if len(b.conflicts) == 0 {
+		// Everything was decided, and the process died before it went on.
+		return nil, false, rollcall.Errorf(rollcall.KindConflict, "every conflict on the desk is decided").
+			WithHint("rollcall merge %s goes on", s.Code.Name)
+	}
+	return b.conflicts, tip.Tree != s.state.Base.Tree, nil
+}
+
+// decide makes a decision out of what a person took.
+func decide(c rollcall.Conflict, take rollcall.Take, content []byte) (rollcall.Resolution, error) {
+	r := rollcall.Resolution{Path: c.Path, Property: c.Property, Of: c.Fingerprint(), Take: take, Type: rollcall.TypeFile}
+	side := c.Theirs
+	switch take {
+	case rollcall.TakeTheirs:
+	case rollcall.TakeProduction:
+		side = c.Production
+	case rollcall.TakeFile:
+		if line := strangeMarker(content, c); line > 0 {
+			return r, rollcall.Errorf(rollcall.KindRefused, "line %d of what is to stand in %s is a conflict marker", line, rollcall.Printable(c.Path)).
+				WithHint("decide there too, and take the markers out")
+		}
+		r.Content = content
+		for _, side := range []*rollcall.ConflictSide{c.Theirs, c.Production, c.Base} {
+			if side != nil && side.Type != rollcall.TypeLink {
+				r.Type = side.Type
+				return r, nil
+			}
+		}
+		return r, nil
+	default:
+		return r, rollcall.Errorf(rollcall.KindInvalid, "%q can't be taken", rollcall.Printable(string(take))).
+			WithHint("take theirs, production, or name a file")
+	}
+	if side == nil {
+		r.Delete = true
+		return r, nil
+	}
+	r.Type, r.Content = side.Type, side.Content
+	return r, nil
+}
+
+// strangeMarker finds a line that is a conflict marker and stands on neither side.
+func strangeMarker(content []byte, c rollcall.Conflict) int {
+	own := map[string]bool{}
+	for _, side := range []*rollcall.ConflictSide{c.Base, c.Production, c.Theirs} {
+		if side != nil {
+			for line := range bytes.Lines(side.Content) {
+				own[string(bytes.TrimRight(line, "\r\n"))] = true
+			}
+		}
+	}
+	n := 0
+	for line := range strings.Lines(string(content)) {
+		n++
+		line = strings.TrimRight(line, "\r\n")
+		for _, mark := range []string{"<<<<<<< ", "||||||| ", ">>>>>>> "} {
+			if strings.HasPrefix(line, mark) && !own[line] {
+				return n
+			}
+		}
+	}
+	return 0
+}

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// The branches of the scratch repository.
+const (
+	trunkBranch      = "trunk"
+	productionBranch = "production"
+)
+
+// replayed is where the scratch repository has the refs of the one that is replayed, so
+// that none of their names is in the way.
+const replayed = "refs/replayed/"
+
+// newScratch makes a bare repository that borrows the objects of another one and keeps
+// what is written for itself: the replayed repository stays as it is.
+func newScratch(ctx context.Context, repo, folder string) (git, error) {
+	source := git{dir: repo}
+	if _, err := os.Stat(filepath.Join(repo, ".git")); err == nil {
+		source.dir = filepath.Join(repo, ".git")
+	}
+	objects, err := source.line(ctx, "rev-parse", "--path-format=absolute", "--git-path", "objects")
+	if err != nil {
+		return git{}, fmt.Errorf("%s is no git repository: %w", repo, err)
+	}
+	refs, err := source.line(ctx, "for-each-ref", "--format=create "+replayed+"%(refname) %(objectname)", "refs/heads", "refs/remotes/origin", "refs/tags")
+	if err != nil {
+		return git{}, err
+	}
+	g := git{dir: filepath.Join(folder, "scratch.git")}
+	if _, err := g.run(ctx, nil, "init", "-q", "--bare"); err != nil {
+		return git{}, err
+	}
+	if err := os.WriteFile(filepath.Join(g.dir, "objects/info/alternates"), []byte(objects+"\n"), 0o644); err != nil {
+		return git{}, err
+	}
+	for name, value := range map[string]string{"user.name": "Replay", "user.email": "replay@localhost"} {
+		if _, err := g.run(ctx, nil, "config", name, value); err != nil {
+			return git{}, err
+		}
+	}
+	_, err = g.run(ctx, strings.NewReader(refs+"\n"), "update-ref", "--stdin")
+	return g, err
+}
+
+// writeLedger writes the stable branch once more, commit by commit with the same trees,
+// as Rollcall would have kept it: what was promoted stands in trailers. It gives, for
+// every stable commit, the one that stands for it.
+func (h *history) writeLedger(ctx context.Context) (map[string]string, error) {
+	as := map[string]string{h.fork: h.fork}
+	last := h.fork
+	for _, c := range h.stable {
+		message := "replayed " + c.ID + "\n"
+		if p := h.pickedIn[c.ID]; p != nil {
+			message += "\n"
+			for _, id := range p.Picks {
+				message += "Rollcall-Pick: " + id + "\n"
+			}
+		}
+		id, err := h.git.line(ctx, "commit-tree", c.Tree, "-p", last, "-m", message)
+		if err != nil {
+			return nil, err
+		}
+		as[c.ID], last = id, id
+	}
+	return as, nil
+}
