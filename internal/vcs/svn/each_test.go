@@ -169,5 +169,8 @@ func benchmarkDesk(b *testing.B) *desk {
 		b.Fatal(err)
 	}
 	d.r = r
+	if _, err := r.Tip(b.Context(), production); err != nil { // as avail does
+		b.Fatal(err)
+	}
 	return d
 }
