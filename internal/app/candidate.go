@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rollcall-dev/rollcall"
+	"github.com/rollcall-dev/rollcall/internal/check"
 	"github.com/rollcall-dev/rollcall/internal/desk"
 	"github.com/rollcall-dev/rollcall/internal/roll"
 )
@@ -135,15 +136,15 @@ func (a *App) unchecked(ctx context.Context, p *planning, in *roll.Input, note f
 	if base == "" || rollcall.IsCandidate(p.state.Live.Revision.ID) {
 		base = in.Revision.Tree // what stands there was never compared: markers are no news
 	}
-	run := checkRun{tree: in.Revision.Tree, base: base, branch: p.env.Code.Production, note: note}
-	report, err := a.runChecks(ctx, p.env.Code, p.repo, run)
+	run := check.Request{Code: p.env.Code, Repo: p.repo, Tree: in.Revision.Tree, Base: base, Note: note}
+	report, err := a.runChecks(ctx, run)
 	if err != nil {
 		var known *rollcall.Error
 		if errors.As(err, &known) || base == in.Revision.Tree {
 			return "", err
 		}
-		run.base = in.Revision.Tree // the old tree is gone from the repository
-		if report, err = a.runChecks(ctx, p.env.Code, p.repo, run); err != nil {
+		run.Base = in.Revision.Tree // the old tree is gone from the repository
+		if report, err = a.runChecks(ctx, run); err != nil {
 			return "", err
 		}
 	}

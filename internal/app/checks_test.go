@@ -1,14 +1,14 @@
 package app
 
 import (
-	"github.com/rollcall-dev/rollcall"
-
 	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/rollcall-dev/rollcall/internal/check"
 )
 
 // TestRunChecks checks the tip of a site's code, and finds all of it kept the next time.
@@ -56,13 +56,13 @@ environments: {production: {to: /srv/www}}
 			t.Fatal(err)
 		}
 		progress := 0
-		report, err := a.runChecks(ctx, code, repo, checkRun{
-			tree: tip.Tree, branch: code.Production, all: true, progress: func(int, int) { progress++ },
+		report, err := a.runChecks(ctx, check.Request{
+			Code: code, Repo: repo, Tree: tip.Tree, All: true, Progress: func(int, int) { progress++ },
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if report.Passed() || len(report.Failures) != 1 || report.Failures[0].Path != "bad.php" || report.Failures[0].Author != "Ada in "+rollcall.ShortRevision(tip.ID) {
+		if report.Passed() || len(report.Failures) != 1 || report.Failures[0].Path != "bad.php" {
 			t.Errorf("%+v", report.Failures)
 		}
 		if got := report.Checks[1]; got.Ran != wantRan || progress != wantRan {

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/rollcall-dev/rollcall"
+	"github.com/rollcall-dev/rollcall/internal/check"
 	"github.com/rollcall-dev/rollcall/internal/desk"
 	"github.com/rollcall-dev/rollcall/internal/roll"
 	"github.com/rollcall-dev/rollcall/internal/site"
@@ -66,8 +67,10 @@ func (a *App) desk(ctx context.Context, request rollcall.DeskRequest) (*desk.Des
 	}
 	return &desk.Desk{
 		Record: a.record, Repo: repo, Code: code, Name: name, By: a.by, Dir: a.deskDir(code), Note: note,
-		Check: func(ctx context.Context, tree, base string) (*rollcall.CheckReport, error) {
-			return a.runChecks(ctx, code, repo, checkRun{tree: tree, base: base, note: note, progress: request.Progress, branch: code.Production})
+		Check: func(ctx context.Context, c desk.CheckRequest) (*rollcall.CheckReport, error) {
+			return a.runChecks(ctx, check.Request{
+				Code: code, Repo: repo, Tree: c.Tree, Base: c.Base, All: c.All, Authors: c.Authors, Note: note, Progress: request.Progress,
+			})
 		},
 		Staged: func(ctx context.Context, tree string) ([]rollcall.ReleaseID, error) { return a.staged(ctx, code, tree) },
 	}, nil
@@ -220,26 +223,7 @@ func (a *App) CheckCode(ctx context.Context, request rollcall.CheckRequest) (*ro
 	if err != nil {
 		return nil, err
 	}
-	state, err := desk.ReadState(ctx, a.record, d.Code.Name, d.Name)
-	if err != nil {
-		return nil, err
-	}
-	run := checkRun{tree: state.Tree, base: state.Base.Tree, all: request.All, note: request.Note, progress: request.Progress, branch: state.Target}
-	if !state.Open() {
-		tip, err := d.Repo.Tip(ctx, d.Code.Production)
-		if err != nil {
-			return nil, err
-		}
-		run.tree, run.base, run.branch = tip.Tree, "", d.Code.Production
-	} else if !state.Clean() {
-		return nil, rollcall.Errorf(rollcall.KindConflict, "there are conflicts on the desk %s of %s", d.Name, d.Code.Name).
-			WithHint("rollcall resolve %s shows them", d.Code.Name)
-	}
-	report, err := a.runChecks(ctx, d.Code, d.Repo, run)
-	if err == nil && !report.Passed() {
-		err = rollcall.Errorf(rollcall.KindRefused, "%d of the checks' files fail", len(report.Failures))
-	}
-	return report, err
+	return d.CheckNow(ctx, request)
 }
 
 // CommitDesk commits what is on the desk.
