@@ -85,7 +85,7 @@ func cmdChange(ts *testscript.TestScript, w *world, args []string) {
 	} else {
 		d.run(dir, "git", "add", "-A")
 		d.run(dir, "git", "-c", "user.name="+author, "-c", "user.email="+strings.ToLower(strings.Fields(author)[0])+"@example.com", "commit", "-q", "--allow-empty", "--cleanup=verbatim", "-F", message)
-		d.run(dir, "git", "pull", "-q", "--rebase")
+		d.run(dir, "git", "pull", "-q", "--rebase=merges")
 		d.run(dir, "git", "push", "-q")
 		id = strings.TrimSpace(d.run(dir, "git", "rev-parse", "HEAD"))
 	}
@@ -122,7 +122,7 @@ func cmdBring(ts *testscript.TestScript, w *world, args []string) {
 		d.run(dir, "svn", "update", "-q")
 		d.run(dir, "svn", "merge", "-q", "--non-interactive", "-c", strings.TrimPrefix(args[0], "r"), d.url()+"/"+d.branch(args[1]), ".")
 	} else {
-		d.run(dir, "git", "pull", "-q", "--rebase")
+		d.run(dir, "git", "pull", "-q", "--rebase=merges")
 		d.run(dir, "git", "fetch", "-q", "origin")
 		d.run(dir, "git", "cherry-pick", "-n", args[0])
 	}
