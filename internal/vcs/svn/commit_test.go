@@ -207,7 +207,8 @@ func TestBenchNames(t *testing.T) {
 
 func TestCommitMessage(t *testing.T) {
 	steps := []rollcall.DeskStep{
-		{Kind: rollcall.StepPick, Source: "trunk", ID: "r1041"}, {Kind: rollcall.StepPick, Source: "trunk", ID: "r1043"},
+		{Kind: rollcall.StepPick, Source: "trunk", ID: "r1041"},
+		{Kind: rollcall.StepPick, Source: "trunk", ID: "r1043"},
 		{Kind: rollcall.StepBackOut, Source: "trunk", ID: "r7"},
 	}
 	c := rollcall.DeskCommit{

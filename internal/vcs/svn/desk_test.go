@@ -24,6 +24,7 @@ type desk struct {
 // newDesk makes trunk with files, and production as a copy of it.
 func newDesk(t *testing.T, files map[string]string) *desk {
 	t.Helper()
+	t.Parallel() // svn waits a lot
 	d := &desk{deskHistory: newDeskHistory(t), T: t}
 	d.change("trunk", files)
 	d.Branch(t, production, "trunk")

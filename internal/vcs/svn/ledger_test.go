@@ -171,8 +171,10 @@ func TestSvnmerge(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := fmt.Sprint(marks); got != fmt.Sprint([]rollcall.Mark{
-		{Kind: rollcall.MarkIntegrated, ID: ids[0]}, {Kind: rollcall.MarkIntegrated, ID: ids[1]},
-		{Kind: rollcall.MarkBlocked, ID: ids[2], Why: svnmergeBlock}, {Kind: rollcall.MarkIntegrated, ID: ids[3]},
+		{Kind: rollcall.MarkIntegrated, ID: ids[0]},
+		{Kind: rollcall.MarkIntegrated, ID: ids[1]},
+		{Kind: rollcall.MarkBlocked, ID: ids[2], Why: svnmergeBlock},
+		{Kind: rollcall.MarkIntegrated, ID: ids[3]},
 	}) {
 		t.Errorf("the plan is %s", got)
 	}

@@ -82,7 +82,9 @@ func (r *Repository) mark(ctx context.Context, target string, marks []rollcall.M
 	if m.info, err = readMergeinfo(before, r.folder(target), r.head); err != nil {
 		return 0, err
 	}
-	if slices.ContainsFunc(marks, func(m rollcall.Mark) bool { return m.Kind == rollcall.MarkIntegrated || m.Kind == rollcall.MarkForgotten }) {
+	if slices.ContainsFunc(marks, func(m rollcall.Mark) bool {
+		return m.Kind == rollcall.MarkIntegrated || m.Kind == rollcall.MarkForgotten
+	}) {
 		p := &pair{Repository: r, book: book, target: target, to: history}
 		if p.known, err = r.facts(ctx); err != nil {
 			return 0, err

@@ -202,4 +202,3 @@ func parseBlocked(text string) map[int64]blocked {
 	}
 	return all
 }
-
