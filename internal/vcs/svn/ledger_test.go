@@ -350,3 +350,48 @@ func TestLastChanged(t *testing.T) {
 	}
 	_ = b
 }
+
+// A code that is a folder of a repository, and a changeset whose revision touches others too.
+func TestInAFolder(t *testing.T) {
+	t.Parallel()
+	d := &desk{deskHistory: newDeskHistory(t), T: t}
+	d.change("projects/www/trunk", map[string]string{"a": "a\n"})
+	d.svn("mkdir", "-q", "-m", "folder", d.url("projects/www/branches"))
+	d.svn("copy", "-q", "-m", "branch", d.url("projects/www/trunk"), d.url("projects/www/"+production))
+	d.change("projects/www/trunk", map[string]string{"before": "b\n"})
+	d.write("projects/other", "o\n")
+	d.svn("add", "-q", "projects/other")
+	one := d.change("projects/www/trunk", map[string]string{"a": "A\n"})
+	d.address = d.dir + "/projects/www"
+	d.fresh()
+	if got := d.stands("trunk", production); got[one] != "eligible" || len(got) != 2 {
+		t.Errorf("they stand as %v", got)
+	}
+	d.clean(pick(one))
+	d.holds(map[string]string{"a": "f A\n"})
+	d.commit()
+	if got := d.stands("trunk", production); got[one] != "integrated" || len(got) != 2 {
+		t.Errorf("they stand as %v", got)
+	}
+	if names, err := d.r.Branches(t.Context(), ""); err != nil || !slices.Equal(names, []string{production, "trunk"}) {
+		t.Errorf("Branches = %v, %v", names, err)
+	}
+}
+
+func TestBlocksAreKept(t *testing.T) {
+	all := map[int64]blocked{7: {"ada", "why: not"}, 9: {"bo b", ""}, 1041: {"c", "line"}}
+	text := formatBlocked(all)
+	if text != "7 by ada: why: not\n9 by bo b:\n1041 by c: line" {
+		t.Errorf("%q", text)
+	}
+	if got := fmt.Sprint(parseBlocked(text + "\nnonsense\n\nr12 by x: y")); got != fmt.Sprint(map[int64]blocked{7: {"ada", "why: not"}, 9: {"bo b", ""}, 12: {"x", "y"}, 1041: {"c", "line"}}) {
+		t.Errorf("read again: %s", got)
+	}
+}
+
+func TestSvnmergeOfOthersStays(t *testing.T) {
+	value := rewriteSvnmerge("/trunk:1-9 uuid://0/trunk:3 junk", "u", mergeinfo{"/trunk": {{from: 1, to: 4}}})
+	if value != "uuid://0/trunk:3 junk /trunk:1-4" {
+		t.Errorf("%q", value)
+	}
+}

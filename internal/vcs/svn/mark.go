@@ -294,7 +294,7 @@ func (w *writing) set(actions *[]string, url, property, before, after string) {
 // setHeads sets what svnmerge.py kept, if anything of it changed.
 func (w *writing) setHeads(actions *[]string, url, property, before string, after mergeinfo, uuid string) {
 	if was := parseSvnmerge(before, uuid); was.String() != after.String() {
-		w.set(actions, url, property, before, formatSvnmerge(after))
+		w.set(actions, url, property, before, rewriteSvnmerge(before, uuid, after))
 	}
 }
 
