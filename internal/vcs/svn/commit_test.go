@@ -270,3 +270,25 @@ func FuzzMessage(f *testing.F) {
 		}
 	})
 }
+
+func TestHookRefuses(t *testing.T) {
+	d := newDesk(t, map[string]string{"a": "a\n"})
+	one := d.change("trunk", map[string]string{"a": "A\n"})
+	hook := filepath.Join(d.dir, "hooks", "pre-commit")
+	if err := os.WriteFile(hook, []byte("#!/bin/sh\necho no ticket >&2\nexit 1\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	d.fresh()
+	d.clean(pick(one))
+	prepared := d.prepare(deskCommit("hook"))
+	if _, err := d.b.Commit(t.Context(), deskCommit("hook"), prepared); rollcall.KindOf(err) != rollcall.KindRefused || !strings.Contains(err.Error(), "no ticket") {
+		t.Errorf("Commit = %v", err)
+	}
+	if err := os.Remove(hook); err != nil {
+		t.Fatal(err)
+	}
+	// The desk is as it was.
+	if _, err := d.b.Commit(t.Context(), deskCommit("hook"), prepared); err != nil {
+		t.Error(err)
+	}
+}

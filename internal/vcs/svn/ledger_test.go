@@ -2,6 +2,7 @@ package svn
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -393,5 +394,43 @@ func TestSvnmergeOfOthersStays(t *testing.T) {
 	value := rewriteSvnmerge("/trunk:1-9 uuid://0/trunk:3 junk", "u", mergeinfo{"/trunk": {{from: 1, to: 4}}})
 	if value != "uuid://0/trunk:3 junk /trunk:1-4" {
 		t.Errorf("%q", value)
+	}
+}
+
+// Whatever people do with svn alone, the ledger agrees with what svn finds eligible.
+func TestLedgerAgainstSvn(t *testing.T) {
+	for seed := range uint64(2) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			d := newDesk(t, map[string]string{"a": "a\n", "b": "b\n", "d/x": "x\n", "d/y": "y\n"})
+			dice := rand.New(rand.NewPCG(seed, 7)) //nolint:gosec // a test's dice
+			files := []string{"a", "b", "d/x", "d/y", "new", "d/new"}
+			var ids []string
+			change := func() {
+				ids = append(ids, d.change("trunk", map[string]string{files[dice.IntN(len(files))]: fmt.Sprintln(len(ids))}))
+			}
+			change()
+			change()
+			for range 14 {
+				id := ids[dice.IntN(len(ids))][1:]
+				from, into := "^/trunk", production
+				if dice.IntN(4) == 0 {
+					from, into = "^/trunk/d", production+"/d"
+				}
+				options := [][]string{{"-c", id}, {"-c", id}, {"-c", "-" + id}, {"--record-only", "-c", id}, nil}[dice.IntN(5)]
+				if options == nil {
+					change()
+					continue
+				}
+				d.svn("update", "-q")
+				d.svn(append(append([]string{"merge", "-q", "--accept", "mine-conflict"}, options...), from, into)...)
+				d.svn("resolve", "-q", "-R", "--accept", "working", into)
+				if d.svn("status", "-q") != "" {
+					d.world.commit("Cy", "merge")
+				}
+			}
+			d.fresh()
+			d.crossCheck("trunk", production)
+			d.crossCheck(production, "trunk")
+		})
 	}
 }
