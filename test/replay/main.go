@@ -107,10 +107,11 @@ func replay(ctx context.Context, o options, progress io.Writer) (*report, error)
 	if err != nil {
 		return nil, err
 	}
-	e, err := newEngine(ctx, h)
+	e, err := newEngine(ctx, h, folder)
 	if err != nil {
 		return nil, err
 	}
+	defer e.Close()
 	r := newReport(h, o)
 	plain := map[string]bool{}
 	for i := range h.promotions {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -50,18 +51,24 @@ func newScratch(ctx context.Context, repo, folder string) (git, error) {
 }
 
 // writeLedger writes the stable branch once more, commit by commit with the same trees,
-// as Rollcall would have kept it: what was promoted stands in trailers. It gives, for
-// every stable commit, the one that stands for it.
+// as Rollcall would have kept it: what was promoted stands in trailers, and what was
+// promoted once more was backed out before. It gives, for every stable commit, the one
+// that stands for it.
 func (h *history) writeLedger(ctx context.Context) (map[string]string, error) {
 	as := map[string]string{h.fork: h.fork}
 	last := h.fork
-	for _, c := range h.stable {
-		message := "replayed " + c.ID + "\n"
+	for i, c := range h.stable {
+		message := "replayed " + c.ID + "\n\n"
 		if p := h.pickedIn[c.ID]; p != nil {
-			message += "\n"
 			for _, id := range p.Picks {
 				message += "Rollcall-Pick: " + id + "\n"
 			}
+		}
+		for _, id := range h.again(i + 1) {
+			message += "Rollcall-Back-Out: " + id + "\n"
+		}
+		if i == 0 {
+			as[c.Parents[0]] = h.fork
 		}
 		id, err := h.git.line(ctx, "commit-tree", c.Tree, "-p", last, "-m", message)
 		if err != nil {
@@ -70,4 +77,23 @@ func (h *history) writeLedger(ctx context.Context) (map[string]string, error) {
 		as[c.ID], last = id, id
 	}
 	return as, nil
+}
+
+// again gives what the stable commit of a number promotes and what it had already.
+func (h *history) again(number int) []string {
+	if number >= len(h.stable) || h.pickedIn[h.stable[number].ID] == nil {
+		return nil
+	}
+	var ids []string
+	for _, id := range h.pickedIn[h.stable[number].ID].Picks {
+		had := h.order[id] <= h.order[h.fork]
+		for _, c := range h.stable[:number] {
+			p := h.pickedIn[c.ID]
+			had = had || p != nil && slices.Contains(p.Picks, id)
+		}
+		if had {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
