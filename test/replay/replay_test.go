@@ -232,8 +232,10 @@ func TestBesideAndRange(t *testing.T) {
 	m, trunk := newMade(t)
 	m.stable(trunk)
 	var out bytes.Buffer
-	o, err := parse([]string{"-repo", m.dir, "-stable", "stable", "-trunk", "trunk", "-beside", "VERSION", "-needs=false",
-		"-from", m.git("rev-parse", ":/^clean, and needs"), "-to", m.git("rev-parse", ":/^without what"), "-json"}, io.Discard)
+	o, err := parse([]string{
+		"-repo", m.dir, "-stable", "stable", "-trunk", "trunk", "-beside", "VERSION", "-needs=false",
+		"-from", m.git("rev-parse", ":/^clean, and needs"), "-to", m.git("rev-parse", ":/^without what"), "-json",
+	}, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
