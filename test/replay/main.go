@@ -63,8 +63,11 @@ func parse(args []string, complaints io.Writer) (options, error) {
 	}
 	if *expression != "" {
 		re, err := regexp.Compile(*expression)
-		if err != nil || re.NumSubexp() < 1 {
-			return o, fmt.Errorf("-mark wants a regular expression with a group: %w", err)
+		if err != nil {
+			return o, fmt.Errorf("-mark: %w", err)
+		}
+		if re.NumSubexp() < 1 {
+			return o, errors.New("-mark wants a regular expression with a group")
 		}
 		o.read = byExpression(re)
 		return o, nil
