@@ -40,6 +40,7 @@ torture:
 bench:
 	./scripts/test-packages
 	$(GO) run ./bench -nodes 1,8,32
+	$(GO) run ./bench/checks
 
 demo:
 	$(GO) run ./cmd/rollcall demo

@@ -3,19 +3,23 @@ package rollcall
 import (
 	"context"
 	"io"
+	"regexp"
+	"slices"
+	"strings"
 	"time"
 )
 
 // Revision is one state of a code, and the frozen tree that belongs to it.
 type Revision struct {
-	ID      string    `json:"id"`   // a full commit id
+	ID      string    `json:"id"`   // a full commit id, or r1041
 	Tree    string    `json:"tree"` // what names the tree's content in its version control
 	Time    time.Time `json:"time"`
 	Author  string    `json:"author"`
 	Subject string    `json:"subject"`
 }
 
-// Changeset is one unit of change on a branch: a first-parent commit of a git branch.
+// Changeset is one unit of change on a branch: a first-parent commit of a git branch, or
+// a revision of Subversion that changed something beneath it.
 type Changeset struct {
 	ID      string    `json:"id"` // full
 	Author  string    `json:"author"`
@@ -26,15 +30,39 @@ type Changeset struct {
 	Files   []string  `json:"files"`
 }
 
+// candidatePrefix begins the ids of revisions that are not committed yet.
+const candidatePrefix = "candidate-"
+
+// CandidateID names a desk's tree as a revision.
+func CandidateID(tree string) string { return candidatePrefix + tree[:min(len(tree), 12)] }
+
+// IsCandidate tells whether a revision is not committed yet.
+func IsCandidate(id string) bool { return strings.HasPrefix(id, candidatePrefix) }
+
 // Short is the id as people read it.
 func (c Changeset) Short() string { return ShortRevision(c.ID) }
 
 // ShortRevision is a revision's id as people read it.
 func ShortRevision(id string) string {
-	if len(id) > 10 {
+	if len(id) > 10 && !IsCandidate(id) {
 		return id[:10]
 	}
 	return id
+}
+
+// ticketNames finds what trackers call their tickets: #88, SHOP-12.
+var ticketNames = regexp.MustCompile(`(?:^|[\s(\[,;:])(?:#([0-9]{1,9})|([A-Z][A-Z0-9]{1,9}-[0-9]{1,9}))\b`)
+
+// Tickets lists the tickets that a message names, each once, in its order.
+func Tickets(message string) []string {
+	found := []string{}
+	for _, match := range ticketNames.FindAllStringSubmatch(message, -1) {
+		ticket := match[1] + match[2]
+		if !slices.Contains(found, ticket) {
+			found = append(found, ticket)
+		}
+	}
+	return found
 }
 
 // TreeEntry is one path of a frozen tree as version control stores it.
@@ -44,7 +72,8 @@ type TreeEntry struct {
 	// Blob names the content in the repository; equal names mean equal content.
 	// It is empty for a folder.
 	Blob string
-	// Module tells that the path is another repository's place (a git submodule).
+	// Module tells that the path is another repository's place: a git submodule, or what
+	// svn:externals would fill.
 	Module bool
 }
 
@@ -70,4 +99,10 @@ type Repository interface {
 	// Blobs reads contents, each once, and calls fn with each in the order given. The
 	// reader is good until fn returns.
 	Blobs(ctx context.Context, blobs []string, fn func(i int, size int64, content io.Reader) error) error
+}
+
+// BlobHolder is a Repository that may have lost contents of earlier trees.
+type BlobHolder interface {
+	// Holds tells whether a content can be read now.
+	Holds(blob string) bool
 }

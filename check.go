@@ -57,7 +57,8 @@ type CheckFailure struct {
 // CheckResult is how one check went.
 type CheckResult struct {
 	Name   string `json:"name"`
-	Files  int    `json:"files"`  // that its patterns name; 1 for a check of the tree
+	Whole  bool   `json:"whole"`  // it looks at the tree; Files is 1
+	Files  int    `json:"files"`  // that its patterns name
 	Ran    int    `json:"ran"`    // looked at now
 	Kept   int    `json:"kept"`   // known from before, or from an equal file
 	Failed int    `json:"failed"` // of Files

@@ -12,6 +12,7 @@ type Control interface {
 	Holds
 	Nodes
 	Checks
+	Desks
 	Records
 	Logs
 	Close() error
@@ -39,7 +40,7 @@ type RollRequest struct {
 	At          string   // a revision of the production branch; empty: its tip
 	To          string   // of a rollback: a roll's number or a release's id
 	Selection   Selection
-	AcceptRisk  []string // named risks: rolled-back, held, interrupted
+	AcceptRisk  []string // named risks: rolled-back, held, interrupted, unstaged, unchecked
 	Plan        string   // the id that the plan must have
 	Parallel    int      // nodes at once; 0: the default
 	// Confirm is asked with the plan before anything is touched; an error ends the roll.
@@ -206,6 +207,7 @@ type LogEntry struct {
 	BytesSent   int64       `json:"bytes_sent"`
 	Why         string      `json:"why,omitempty"`
 	Partial     string      `json:"partial,omitempty"`
+	Accepted    []string    `json:"accepted,omitempty"` // risks
 	Changesets  []Changeset `json:"changesets"`
 	Leaving     []Changeset `json:"leaving"`
 }

@@ -9,8 +9,9 @@ type DeskRequest struct {
 	Code     string
 	Desk     string // empty: DeskName
 	TakeOver bool   // also where it is somebody else's
-	// Note is told what takes time.
-	Note func(string)
+	// Note is told what takes time, Progress how many runs of checks are over.
+	Note     func(string)
+	Progress func(done, total int)
 }
 
 // Selection of changesets, as people name them.
@@ -66,7 +67,9 @@ type ConflictView struct {
 	TheirsBy   Changeset        `json:"theirs"`               // who brings the other side
 	Production *Changeset       `json:"production,omitempty"` // who last changed the target's side
 	Regions    []ConflictRegion `json:"regions,omitempty"`    // where the texts differ
-	Decided    *Resolution      `json:"decided,omitempty"`
+	// Marked is what both sides come to, with both of them between markers where they
+	// differ: to be edited. Nil where the sides are no texts.
+	Marked []byte `json:"-"`
 }
 
 // ConflictRegion is a place where both sides changed a text. Lines have no ends.
@@ -115,8 +118,7 @@ type ResolveRequest struct {
 // nothing is on the desk.
 type CheckRequest struct {
 	DeskRequest
-	All      bool // also what is kept
-	Progress func(done, total int)
+	All bool // conflict markers are looked for in every file
 }
 
 // CommitRequest commits a candidate.

@@ -25,6 +25,7 @@ type Notice struct {
 	Seconds     float64     `json:"seconds,omitempty"`
 	Why         string      `json:"why,omitempty"`
 	Partial     string      `json:"partial,omitempty"`
+	Accepted    []string    `json:"accepted,omitempty"` // risks that whoever rolls takes
 	At          time.Time   `json:"at"`
 }
 
@@ -53,6 +54,9 @@ func (n Notice) Text() string {
 	}
 	if total := n.Nodes.OK + n.Nodes.Failed + n.Nodes.Broken + n.Nodes.Unreachable + n.Nodes.Skipped; total > 0 {
 		fmt.Fprintf(&b, ", %d of %d nodes", n.Nodes.OK, total)
+	}
+	if len(n.Accepted) > 0 {
+		b.WriteString("\naccepted: " + Printable(strings.Join(n.Accepted, ", ")))
 	}
 	if n.Why != "" {
 		b.WriteString("\nwhy: " + Printable(n.Why))

@@ -221,6 +221,7 @@ type RollStarted struct {
 	To          ReleaseID `json:"to"`
 	Revision    Revision  `json:"revision"`
 	Partial     string    `json:"partial,omitempty"`
+	Accepted    []string  `json:"accepted,omitempty"` // risks, by their names
 	At          time.Time `json:"at,omitzero"`
 }
 

@@ -40,13 +40,15 @@ type SecretPlace struct {
 type Code struct {
 	Name       string
 	Git        string // a path (relative to the site), a file:, ssh: or https: address, or host:path
+	SVN        string // instead: a path (relative to the site), a file:, svn:, svn+ssh:, https: or http: address
 	Trunk      string
 	Production string
 	Branches   string // a pattern of the developers' branches
 	Build      *Command
-	Exclude    []string // patterns as in .gitignore, without negation
-	Submodules bool     // whether a tree that has them may roll (without their contents)
-	Checks     []Check  // beside ConflictMarkers, in the site's order
+	Exclude    []string    // patterns as in .gitignore, without negation
+	Submodules bool        // whether a tree that has them, or svn:externals, may roll (without their contents)
+	Password   SecretPlace // for svn:, https: and http: addresses of Subversion
+	Checks     []Check     // beside ConflictMarkers, in the site's order
 }
 
 // Environment is where a code rolls to.
@@ -65,7 +67,31 @@ type Environment struct {
 	Before   []Hook
 	After    []Hook
 	Announce []string // names of channels
+	// From is FromCandidate where a desk's tree rolls here, and else empty: the production
+	// branch does.
+	From    string
+	Desk    string // of FromCandidate: its name
+	Require []Requirement
 }
+
+// FromCandidate is where an environment gets its tree from that does not get it from the
+// production branch.
+const FromCandidate = "candidate"
+
+// Requirement is what a tree must have passed before it may roll.
+type Requirement string
+
+// The requirements.
+const (
+	RequireChecks Requirement = "checks"
+	RequireStaged Requirement = "staged" // an environment that rolls candidates has had it
+)
+
+// Risks names, for each requirement, the risk that is taken without it.
+var Risks = map[Requirement]string{RequireChecks: "unchecked", RequireStaged: "unstaged"}
+
+// Promotes tells whether a code has a desk: its changesets go from one branch to another.
+func (c *Code) Promotes() bool { return c.Trunk != c.Production }
 
 // Hook is a command that runs once a roll.
 type Hook struct {

@@ -19,10 +19,10 @@ import (
 // initOptions are the answers that make a site.
 type initOptions struct {
 	*global
-	code, git, branch, environment, to, user, health, inventory string
-	nodes                                                       []string
-	in                                                          *bufio.Reader
-	printer                                                     *view.Printer
+	code, git, svn, branch, environment, to, user, health, inventory string
+	nodes                                                            []string
+	in                                                               *bufio.Reader
+	printer                                                          *view.Printer
 }
 
 func newInit(g *global) *cobra.Command {
@@ -39,7 +39,8 @@ func newInit(g *global) *cobra.Command {
 	}
 	f := c.Flags()
 	f.StringVar(&o.git, "git", "", "the repository: a path, or an ssh or https address")
-	f.StringVar(&o.branch, "branch", "", "the branch that rolls (default: main)")
+	f.StringVar(&o.svn, "svn", "", "the Subversion repository instead: a path or an address")
+	f.StringVar(&o.branch, "branch", "", "the branch that rolls (default: main, in Subversion trunk)")
 	f.StringVar(&o.code, "code", "", "what to call the code (default: the repository's name)")
 	f.StringVar(&o.environment, "environment", "", "what to call the environment (default: production)")
 	f.StringSliceVar(&o.nodes, "nodes", nil, "the servers: web1.example.com,web2.example.com")
@@ -101,15 +102,22 @@ func (o *initOptions) takeBack(paths []string) {
 
 // fill asks for what the flags left open, where there is somebody to ask.
 func (o *initOptions) fill() error {
+	if o.git != "" && o.svn != "" {
+		return rollcall.Errorf(rollcall.KindInvalid, "--git and --svn are both given").WithHint("a code is in one of them")
+	}
+	repository, branch := &o.git, "main"
+	if o.svn != "" {
+		repository, branch = &o.svn, "trunk"
+	}
 	questions := []struct {
 		into     *string
 		flag     string
 		question string
 		standard func() string
 	}{
-		{&o.git, "git", "Which git repository rolls? (a path or an address)", nil},
-		{&o.code, "", "", func() string { return nameOf(o.git) }},
-		{&o.branch, "branch", "Which of its branches?", func() string { return "main" }},
+		{repository, "git", "Which git repository rolls? (a path or an address)", nil},
+		{&o.code, "", "", func() string { return nameOf(*repository) }},
+		{&o.branch, "branch", "Which of its branches?", func() string { return branch }},
 		{&o.environment, "environment", "What is the environment called?", func() string { return "production" }},
 		{&o.to, "to", "Into which folder on the servers?", func() string { return "/srv/" + o.code }},
 	}
@@ -185,7 +193,11 @@ func quoted(text string) string {
 
 func (o *initOptions) yaml() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "code:\n  %s:\n    git: %s\n    production: %s\n\n", o.code, quoted(o.git), quoted(o.branch))
+	key, address := "git", o.git
+	if o.svn != "" {
+		key, address = "svn", o.svn
+	}
+	fmt.Fprintf(&b, "code:\n  %s:\n    %s: %s\n    production: %s\n\n", o.code, key, quoted(address), quoted(o.branch))
 	fmt.Fprintf(&b, "environments:\n  %s:\n    nodes: %s\n    to: %s\n", o.environment, quoted(o.nodesPath()), quoted(o.to))
 	if o.health != "" || o.inventory == "" {
 		b.WriteString("    tiers:\n      web:\n        batch: [1, 25%]\n")

@@ -33,7 +33,7 @@ func (o *rollOptions) flags(c *cobra.Command, roll bool) {
 	f.StringSliceVar(&o.request.Selection.Tier, "tier", nil, "only this tier")
 	if roll {
 		f.StringVar(&o.request.Plan, "plan", "", "roll only if the plan still has this id")
-		f.StringSliceVar(&o.request.AcceptRisk, "accept-risk", nil, "roll although: rolled-back, held, interrupted")
+		f.StringSliceVar(&o.request.AcceptRisk, "accept-risk", nil, "roll although: rolled-back, held, interrupted, unstaged, unchecked")
 		f.IntVar(&o.request.Parallel, "parallel", 0, "how many nodes are prepared at once (default 128)")
 	}
 }

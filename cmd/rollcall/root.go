@@ -147,6 +147,8 @@ func newRoot(g *global) *cobra.Command {
 	flags.BoolVarP(&g.yes, "yes", "y", false, "do not ask")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return &usageError{err, path(c)} })
 	root.AddCommand(
+		newAvail(g), newShow(g), newMerge(g), newResolve(g), newCheck(g), newCommit(g), newAbandon(g),
+		newBackOut(g), newBlock(g), newUnblock(g), newLand(g), newSync(g), newDesk(g),
 		newPlan(g), newRoll(g), newRollback(g), newResume(g), newAbort(g), newPause(g), newCatchUp(g), newReview(g),
 		newDiff(g), newStatus(g), newNodes(g), newLog(g), newWhere(g), newDrain(g), newRestore(g),
 		newAudit(g), newDoctor(g), newRecord(g),

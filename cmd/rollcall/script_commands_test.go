@@ -30,6 +30,12 @@ type scriptCommand = func(ts *testscript.TestScript, neg bool, args []string)
 var scriptCommands = map[string]scriptCommand{
 	"fleet":     plain(cmdFleet),
 	"commit":    plain(cmdCommit),
+	"svncommit": plain(cmdSVNCommit),
+	"trunk":     plain(cmdTrunk),
+	"branch":    plain(cmdBranch),
+	"change":    plain(cmdChange),
+	"update":    plain(cmdUpdate),
+	"bring":     plain(cmdBring),
 	"exit":      plain(cmdExit),
 	"rollcall":  plain(cmdRollcall),
 	"start":     plain(cmdStart),
@@ -101,7 +107,11 @@ ssh: {key_file: keys/deploy, known_hosts: known_hosts}
 // them, and a plain rollcall.yaml where the script has none. NODE_WEB and NODE_PORT are
 // set, in capitals.
 func cmdFleet(ts *testscript.TestScript, w *world, args []string) {
-	want(ts, len(args) > 0, "fleet [TIER:] NODE[,KEY=VALUE]...")
+	want(ts, len(args) > 0, "fleet [@ENVIRONMENT] [TIER:] NODE[,KEY=VALUE]...")
+	file := "production"
+	if name, ok := strings.CutPrefix(args[0], "@"); ok {
+		file, args = name, args[1:]
+	}
 	var nodes, known strings.Builder
 	tier := "app"
 	for i, arg := range args {
@@ -124,8 +134,12 @@ func cmdFleet(ts *testscript.TestScript, w *world, args []string) {
 		w.setenv(ts, upper+"_PORT", strconv.Itoa(n.sshd.Port()))
 	}
 	ts.Check(os.MkdirAll(w.path("site", "nodes"), 0o755))
-	ts.Check(os.WriteFile(w.path("site", "nodes", "production"), []byte(nodes.String()), 0o644))
-	ts.Check(os.WriteFile(w.path("site", "known_hosts"), []byte(known.String()), 0o644))
+	ts.Check(os.WriteFile(w.path("site", "nodes", file), []byte(nodes.String()), 0o644))
+	others, err := os.ReadFile(w.path("site", "known_hosts"))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		ts.Check(err)
+	}
+	ts.Check(os.WriteFile(w.path("site", "known_hosts"), append(others, known.String()...), 0o644))
 	if _, err := os.Stat(w.path("site", "rollcall.yaml")); err != nil {
 		ts.Check(os.WriteFile(w.path("site", "rollcall.yaml"), []byte(plainSite), 0o644))
 	}

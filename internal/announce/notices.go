@@ -43,6 +43,7 @@ func notice(record, environment string, e rollcall.Event) (*rollcall.Notice, err
 		}
 		n = rollcall.Notice{
 			What: "started", Roll: s.Roll, Kind: s.Kind, By: s.By, From: s.From, To: s.To, Revision: s.Revision, Partial: s.Partial,
+			Accepted: s.Accepted,
 		}
 	case rollcall.EventRollFinished, rollcall.EventRollPaused:
 		var f rollcall.RollFinished

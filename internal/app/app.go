@@ -12,13 +12,13 @@ import (
 	"sync"
 
 	"github.com/rollcall-dev/rollcall"
+	"github.com/rollcall-dev/rollcall/internal/check"
 	"github.com/rollcall-dev/rollcall/internal/fleet"
 	"github.com/rollcall-dev/rollcall/internal/fleet/ssh"
 	"github.com/rollcall-dev/rollcall/internal/record/sqlite"
 	"github.com/rollcall-dev/rollcall/internal/release"
 	"github.com/rollcall-dev/rollcall/internal/roll"
 	"github.com/rollcall-dev/rollcall/internal/site"
-	"github.com/rollcall-dev/rollcall/internal/vcs/git"
 )
 
 // Options say where things are.
@@ -37,6 +37,7 @@ type App struct {
 
 	mu       sync.Mutex
 	releases *release.Store
+	checks   *check.Checker
 }
 
 var _ rollcall.Control = (*App)(nil)
@@ -103,6 +104,9 @@ func (a *App) Close() error {
 	if a.releases != nil {
 		err = a.releases.Close()
 	}
+	if a.checks != nil {
+		err = errors.Join(err, a.checks.Close())
+	}
 	return errors.Join(err, a.record.Close())
 }
 
@@ -143,15 +147,6 @@ func (a *App) store(ctx context.Context) (*release.Store, error) {
 		a.releases = s
 	}
 	return a.releases, nil
-}
-
-// repository opens a code's repository. A relative path starts at the site.
-func (a *App) repository(ctx context.Context, code *rollcall.Code, note func(string)) (rollcall.Repository, error) {
-	address := code.Git
-	if git.IsLocal(address) && !filepath.IsAbs(address) {
-		address = filepath.Join(a.site.Dir, address)
-	}
-	return git.Open(ctx, address, filepath.Join(a.state, "mirrors", code.Name+".git"), note)
 }
 
 // nodeFleet is the way to an environment's nodes, and to hosts beside them.

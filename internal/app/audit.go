@@ -132,7 +132,7 @@ func (a *App) repair(ctx context.Context, env *rollcall.Environment, session rol
 			return err
 		}
 	}
-	repo, err := a.repository(ctx, env.Code, func(string) {})
+	repo, err := a.repositoryFor(ctx, env, func(string) {})
 	if err != nil {
 		return err
 	}

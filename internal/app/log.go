@@ -60,7 +60,7 @@ func (a *App) rolls(ctx context.Context, environment string) ([]rollcall.LogEntr
 			}
 			entries = append(entries, rollcall.LogEntry{
 				Environment: environment, Roll: s.Roll, Kind: s.Kind, By: s.By, At: e.At, From: s.From, To: s.To,
-				Plan: s.Plan, Revision: s.Revision.ID, Partial: s.Partial, Changesets: []rollcall.Changeset{}, Leaving: []rollcall.Changeset{},
+				Plan: s.Plan, Revision: s.Revision.ID, Partial: s.Partial, Accepted: s.Accepted, Changesets: []rollcall.Changeset{}, Leaving: []rollcall.Changeset{},
 			})
 		case rollcall.EventRollInterrupted:
 			entries[len(entries)-1].Outcome = "interrupted"

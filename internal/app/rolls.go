@@ -52,7 +52,7 @@ func (a *App) plan(ctx context.Context, request rollcall.RollRequest) (*planning
 	if p.state, err = roll.ReadState(ctx, a.record, env.Name); err != nil {
 		return nil, err
 	}
-	if p.repo, err = a.repository(ctx, env.Code, note); err != nil {
+	if p.repo, err = a.repositoryFor(ctx, env, note); err != nil {
 		return nil, err
 	}
 	if p.releases, err = a.store(ctx); err != nil {
@@ -70,8 +70,9 @@ func (a *App) plan(ctx context.Context, request rollcall.RollRequest) (*planning
 	if err != nil {
 		return nil, err
 	}
-	if in.Revision.ID == "" || p.state.Live.Revision.ID == "" {
-		// What was taken over has no revision: nobody knows what lies between.
+	if in.Revision.ID == "" || p.state.Live.Revision.ID == "" || rollcall.IsCandidate(in.Revision.ID) || rollcall.IsCandidate(p.state.Live.Revision.ID) {
+		// What was taken over has no revision, and a candidate none that is committed:
+		// nobody can list what lies between.
 	} else if in.Coming, in.Going, err = p.repo.Changesets(ctx, p.state.Live.Revision.ID, in.Revision.ID); err != nil {
 		// The branch was rewritten and the old revision collected: that is no reason
 		// not to roll.
@@ -106,8 +107,11 @@ func (a *App) stay(ctx context.Context, p *planning, in *roll.Input, note func(s
 	return a.remember(ctx, p, &p.state.Live, note)
 }
 
-// goOn aims at the production branch.
+// goOn aims at the production branch, or at a desk.
 func (a *App) goOn(ctx context.Context, p *planning, request rollcall.RollRequest, in *roll.Input, note func(string)) error {
+	if p.env.From == rollcall.FromCandidate {
+		return a.candidate(ctx, p, request, in, note)
+	}
 	revision, err := p.repo.Tip(ctx, p.env.Code.Production)
 	if err == nil && request.At != "" {
 		revision, err = p.repo.At(ctx, p.env.Code.Production, request.At)
@@ -126,7 +130,7 @@ func (a *App) goOn(ctx context.Context, p *planning, request rollcall.RollReques
 		}
 	}
 	in.Release, in.Revision, in.Odd = made.ID, revision, made.Odd
-	return nil
+	return a.require(ctx, p, in, note)
 }
 
 // goBack aims at what was live before.
@@ -266,7 +270,7 @@ func (a *App) engine(env *rollcall.Environment, nodes rollcall.Fleet, hosts *ssh
 			return proc.Run(ctx, a.site.Dir, c, vars)
 		},
 		Balancer: a.balancer(hosts),
-		By:       a.by, Parallel: request.Parallel, Watch: request.Watch, Stop: request.Stop, Back: request.Back,
+		By:       a.by, Parallel: request.Parallel, Accepted: request.AcceptRisk, Watch: request.Watch, Stop: request.Stop, Back: request.Back,
 	}
 }
 
@@ -297,6 +301,9 @@ func allowed(p *planning, request rollcall.RollRequest) error {
 		return rollcall.Errorf(rollcall.KindConflict, "the plan %s is stale: what it was made from has changed", rollcall.Printable(request.Plan)).
 			WithHint("look at the new one: rollcall plan %s", p.env.Name)
 	}
+	if err := proven(p, request); err != nil {
+		return err
+	}
 	hold := p.state.Hold
 	if hold == nil || p.plan.Kind == rollcall.KindRollback || p.plan.Kind == rollcall.KindCatchUp && hold.Roll != 0 {
 		return nil
@@ -310,4 +317,28 @@ func allowed(p *planning, request rollcall.RollRequest) error {
 	}
 	return rollcall.Errorf(rollcall.KindRefused, "%s is on hold since %s by %s: %s", p.env.Name, hold.At.Local().Format("2006-01-02 15:04"), hold.By, hold.Why).
 		WithHint("lift it with rollcall unhold %s, or roll all the same with --accept-risk=%s", p.env.Name, risk)
+}
+
+// proven refuses what has not passed what the environment requires. One node that is out
+// of service may have it, for a look.
+func proven(p *planning, request rollcall.RollRequest) error {
+	if p.plan.Kind != rollcall.KindRoll {
+		return nil
+	}
+	for _, r := range p.env.Require {
+		i := slices.IndexFunc(p.plan.Warnings, func(w rollcall.Warning) bool { return w.ID == rollcall.Risks[r] })
+		if i < 0 || slices.Contains(request.AcceptRisk, rollcall.Risks[r]) {
+			continue
+		}
+		return rollcall.Errorf(rollcall.KindRefused, "%s may not roll to %s: %s", p.plan.Release.Short(), p.env.Name, p.plan.Warnings[i].Text).
+			WithHint("%s; to roll all the same, which is recorded and announced: --accept-risk=%s", unprovenWay(p, r), rollcall.Risks[r])
+	}
+	return nil
+}
+
+func unprovenWay(p *planning, r rollcall.Requirement) string {
+	if r == rollcall.RequireStaged {
+		return "roll it to an environment that is from: candidate, and try it there"
+	}
+	return "see rollcall check " + p.env.Code.Name
 }

@@ -80,7 +80,7 @@ func (a *App) takeUp(ctx context.Context, request rollcall.RollRequest, do func(
 		}
 	}
 	note := func(text string) { a.tell(request, text) }
-	repo, err := a.repository(ctx, env.Code, note)
+	repo, err := a.repositoryFor(ctx, env, note)
 	if err != nil {
 		return nil, err
 	}

@@ -32,7 +32,7 @@ func (a *App) Where(ctx context.Context, changeset string) ([]rollcall.Place, er
 func must(environments []*rollcall.Environment, _ error) []*rollcall.Environment { return environments }
 
 func (a *App) whereIn(ctx context.Context, env *rollcall.Environment, changeset string) (*rollcall.Place, error) {
-	repo, err := a.repository(ctx, env.Code, func(string) {})
+	repo, err := a.repositoryFor(ctx, env, func(string) {})
 	if err != nil {
 		return nil, err
 	}

@@ -39,7 +39,7 @@ func (d *Desk) Commit(ctx context.Context, request rollcall.CommitRequest) (*rol
 		return nil, err
 	}
 	if s.state.Checked == nil || s.state.Checked.Tree != s.state.Tree || !s.state.Checked.Passed {
-		if outcome.Check, err = s.check(ctx); err != nil {
+		if outcome.Check, err = s.check(ctx, outcome.Changesets, false); err != nil {
 			return outcome, err
 		}
 	}

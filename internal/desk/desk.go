@@ -21,8 +21,8 @@ type Desk struct {
 	Name   string
 	By     string // who acts
 	Dir    string // a folder of the state that belongs to the code's desks
-	// Check runs the checks on a tree that came of a base.
-	Check func(ctx context.Context, tree, base string) (*rollcall.CheckReport, error)
+	// Check runs the checks on a tree.
+	Check func(ctx context.Context, request CheckRequest) (*rollcall.CheckReport, error)
 	// Staged gives the releases of a tree that were tried on a staging environment.
 	Staged func(ctx context.Context, tree string) ([]rollcall.ReleaseID, error)
 	Note   func(string)

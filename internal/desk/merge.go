@@ -281,7 +281,7 @@ func (s *session) tell(ctx context.Context, b built, dryRun bool) (*rollcall.Des
 	if dryRun {
 		return outcome, nil
 	}
-	outcome.Check, err = s.check(ctx)
+	outcome.Check, err = s.check(ctx, outcome.Changesets, false)
 	return outcome, err
 }
 
@@ -307,24 +307,6 @@ func few(texts []string) string {
 		texts = append(slices.Clone(texts[:namedAtMost]), fmt.Sprintf("%d more", len(texts)-namedAtMost))
 	}
 	return strings.Join(texts, ", ")
-}
-
-// check runs the checks on what is on the desk, and keeps how they ended.
-func (s *session) check(ctx context.Context) (*rollcall.CheckReport, error) {
-	report, err := s.Check(ctx, s.state.Tree, s.state.Base.Tree)
-	if err != nil {
-		return report, err
-	}
-	err = s.append(ctx, rollcall.NewEvent(rollcall.EventDeskChecked,
-		rollcall.CheckedTree{Tree: s.state.Tree, Passed: report.Passed(), Failed: len(report.Failures)}))
-	if err != nil {
-		return report, err
-	}
-	if !report.Passed() {
-		return report, rollcall.Errorf(rollcall.KindRefused, "%s of the candidate fail their checks", plural(len(report.Failures), "file")).
-			WithHint("mend them on %s and merge that too, or rollcall abandon %s", s.state.Source, s.Code.Name)
-	}
-	return report, nil
 }
 
 func plural(n int, what string) string {

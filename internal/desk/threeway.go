@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,11 +19,12 @@ import (
 // regionsLimit is up to which size sides are compared line by line.
 const regionsLimit = 2 << 20
 
-// regions finds where both sides changed a text, without markers that could stand in the
-// text itself: diff3 gives line numbers. Where it can't be had there are none.
-func regions(ctx context.Context, c rollcall.Conflict) []rollcall.ConflictRegion {
+// compare finds where both sides changed a text: diff3 gives line numbers, and so no marker
+// is needed that could stand in the text itself. It gives too what both come to, with
+// markers, for an editor. Where that can't be had there is nothing.
+func compare(ctx context.Context, c rollcall.Conflict, target, theirs string) ([]rollcall.ConflictRegion, []byte) {
 	if c.Production == nil || c.Theirs == nil || c.Property != "" {
-		return nil
+		return nil, nil
 	}
 	base := []byte{}
 	if c.Base != nil {
@@ -31,17 +33,17 @@ func regions(ctx context.Context, c rollcall.Conflict) []rollcall.ConflictRegion
 	sides := [][]byte{c.Production.Content, base, c.Theirs.Content}
 	dir, err := os.MkdirTemp("", "rollcall-sides-")
 	if err != nil {
-		return nil
+		return nil, nil
 	}
 	defer os.RemoveAll(dir)
 	var files []string
 	for i, side := range sides {
 		if len(side) > regionsLimit || bytes.IndexByte(side, 0) >= 0 {
-			return nil
+			return nil, nil
 		}
 		file := filepath.Join(dir, strconv.Itoa(i))
 		if err := os.WriteFile(file, side, 0o600); err != nil {
-			return nil
+			return nil, nil
 		}
 		files = append(files, file)
 	}
@@ -52,34 +54,40 @@ func regions(ctx context.Context, c rollcall.Conflict) []rollcall.ConflictRegion
 	out, err := command.Output()
 	var exit *exec.ExitError
 	if err != nil && (!errors.As(err, &exit) || exit.ExitCode() > 1) {
-		return nil
+		return nil, nil
 	}
-	lines := [3][]string{}
+	var texts [3][]string
 	for i, side := range sides {
-		lines[i] = strings.Split(strings.TrimSuffix(string(side), "\n"), "\n")
+		texts[i] = slices.Collect(strings.Lines(string(side)))
 	}
-	return parseRegions(string(out), lines)
+	hunks := parseHunks(string(out))
+	return regionsOf(hunks, texts), marked(hunks, texts, target, theirs)
+}
+
+// hunk is a place where the three differ. only is which of them differs from the other
+// two, and 0 where all do. Lines are counted from 0; the end is behind the last.
+type hunk struct {
+	only  int
+	sides [3]struct{ from, to int }
 }
 
 var diff3Range = regexp.MustCompile(`^([123]):([0-9]+)(?:,([0-9]+))?([ac])$`)
 
-// parseRegions reads the places where diff3 found all three to differ. Each has three
-// ranges: 1:3,4c is lines 3 to 4 of the first, 2:5a is nothing, behind line 5.
-func parseRegions(out string, lines [3][]string) []rollcall.ConflictRegion {
-	var all []rollcall.ConflictRegion
-	var current *rollcall.ConflictRegion
+// parseHunks reads what diff3 says: ==== and which one differs, then three ranges.
+// 1:3,4c is lines 3 to 4 of the first, 2:5a is nothing, behind line 5. Lines of the texts
+// have two blanks before them.
+func parseHunks(out string) []hunk {
+	var all []hunk
 	for line := range strings.Lines(out) {
 		line = strings.TrimSuffix(line, "\n")
-		if strings.HasPrefix(line, "====") {
-			if current = nil; line == "====" {
-				all = append(all, rollcall.ConflictRegion{Base: []string{}, Production: []string{}, Theirs: []string{}})
-				current = &all[len(all)-1]
-			}
+		if which, ok := strings.CutPrefix(line, "===="); ok {
+			only, _ := strconv.Atoi(which)
+			all = append(all, hunk{only: only})
 			continue
 		}
 		match := diff3Range.FindStringSubmatch(line)
-		if match == nil || current == nil {
-			continue // the text of a place, with blanks before it
+		if match == nil || len(all) == 0 {
+			continue
 		}
 		side, _ := strconv.Atoi(match[1])
 		first, _ := strconv.Atoi(match[2])
@@ -87,18 +95,74 @@ func parseRegions(out string, lines [3][]string) []rollcall.ConflictRegion {
 		if match[3] != "" {
 			last, _ = strconv.Atoi(match[3])
 		}
-		text := []string{}
-		if match[4] == "c" && first >= 1 && last <= len(lines[side-1]) && first <= last {
-			text = lines[side-1][first-1 : last]
-		}
-		switch side {
-		case 1:
-			current.Production, current.Line = text, max(first, 1)
-		case 2:
-			current.Base = text
-		case 3:
-			current.Theirs = text
+		at := &all[len(all)-1].sides[side-1]
+		if match[4] == "a" {
+			at.from, at.to = first, first
+		} else {
+			at.from, at.to = first-1, last
 		}
 	}
 	return all
+}
+
+// part is a hunk's lines on one side.
+func (h hunk) part(texts [3][]string, side int) []string {
+	at, text := h.sides[side], texts[side]
+	from := min(max(at.from, 0), len(text))
+	return text[from:max(from, min(at.to, len(text)))]
+}
+
+// regionsOf are the hunks where all three differ.
+func regionsOf(hunks []hunk, texts [3][]string) []rollcall.ConflictRegion {
+	bare := func(lines []string) []string {
+		all := make([]string, len(lines))
+		for i, line := range lines {
+			all[i] = strings.TrimRight(line, "\r\n")
+		}
+		return all
+	}
+	var all []rollcall.ConflictRegion
+	for _, h := range hunks {
+		if h.only == 0 {
+			all = append(all, rollcall.ConflictRegion{
+				Line: h.sides[0].from + 1, Production: bare(h.part(texts, 0)), Base: bare(h.part(texts, 1)), Theirs: bare(h.part(texts, 2)),
+			})
+		}
+	}
+	return all
+}
+
+// marked is the text that both sides come to, with both of them where they differ.
+func marked(hunks []hunk, texts [3][]string, target, theirs string) []byte {
+	var b strings.Builder
+	write := func(lines []string) {
+		for _, line := range lines {
+			b.WriteString(line)
+			if !strings.HasSuffix(line, "\n") {
+				b.WriteString("\n")
+			}
+		}
+	}
+	at := 0
+	for _, h := range hunks {
+		from := min(max(h.sides[0].from, at), len(texts[0]))
+		write(texts[0][at:from])
+		at = max(from, min(h.sides[0].to, len(texts[0])))
+		switch h.only {
+		case 1, 2: // production's is what both come to
+			write(h.part(texts, 0))
+		case 3:
+			write(h.part(texts, 2))
+		default:
+			b.WriteString("<<<<<<< " + target + "\n")
+			write(h.part(texts, 0))
+			b.WriteString("||||||| before both\n")
+			write(h.part(texts, 1))
+			b.WriteString("=======\n")
+			write(h.part(texts, 2))
+			b.WriteString(">>>>>>> " + theirs + "\n")
+		}
+	}
+	write(texts[0][at:])
+	return []byte(b.String())
 }

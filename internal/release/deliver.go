@@ -173,7 +173,7 @@ func (s *Store) write(ctx context.Context, w io.Writer, repo rollcall.Repository
 	if err != nil {
 		return err
 	}
-	plan, needs, err := s.sources(ctx, contents)
+	plan, needs, err := s.sources(ctx, repo, contents)
 	if err != nil {
 		return err
 	}
@@ -225,7 +225,7 @@ type planned struct {
 
 // sources tells how each content is written, and where all that is needed for it is to
 // be had, in the order of its use.
-func (s *Store) sources(ctx context.Context, contents []pack.Want) ([]planned, []source, error) {
+func (s *Store) sources(ctx context.Context, repo rollcall.Repository, contents []pack.Want) ([]planned, []source, error) {
 	f, err := s.finder(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -240,10 +240,14 @@ func (s *Store) sources(ctx context.Context, contents []pack.Want) ([]planned, [
 		}
 		first[want.Entry.Hash], plan[i].first = i, i
 		if hasDelta(want) {
-			// The old content of an adopted manifest may never have been read here.
+			// The old content of an adopted manifest may never have been read here, and what
+			// was read may have been lost with the mirror.
 			old, ok, err := f.find(ctx, want.From.Hash)
 			if err != nil {
 				return nil, nil, err
+			}
+			if holder, some := repo.(rollcall.BlobHolder); some && old.blob != "" {
+				ok = ok && holder.Holds(old.blob)
 			}
 			if ok {
 				plan[i].delta = true

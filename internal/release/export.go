@@ -60,7 +60,7 @@ func export(ctx context.Context, code *rollcall.Code, repo rollcall.Repository, 
 	for _, c := range changes {
 		if c.New.Module {
 			if !code.Submodules {
-				refused.add(c.Path, "is a submodule; submodules: true leaves them out")
+				refused.add(c.Path, moduleRefused(code))
 			}
 			continue
 		}

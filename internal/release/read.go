@@ -24,6 +24,11 @@ const (
 // read makes the manifest of a frozen tree out of the last one and what differs.
 func (s *Store) read(ctx context.Context, code *rollcall.Code, repo rollcall.Repository, revision rollcall.Revision, last last, note func(string)) (*rollcall.Manifest, error) {
 	changes, err := repo.Changes(ctx, last.tree, revision.Tree)
+	if rollcall.KindOf(err) == rollcall.KindNotFound && last.tree != "" {
+		// The mirror that had the last tree is gone: all of this one is read.
+		last.manifest = &rollcall.Manifest{}
+		changes, err = repo.Changes(ctx, "", revision.Tree)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +45,7 @@ func (s *Store) read(ctx context.Context, code *rollcall.Code, repo rollcall.Rep
 		}
 		if c.New.Module {
 			if !code.Submodules {
-				refused.add(c.Path, "is a submodule; submodules: true leaves them out")
+				refused.add(c.Path, moduleRefused(code))
 			}
 			continue
 		}
@@ -58,6 +63,13 @@ func (s *Store) read(ctx context.Context, code *rollcall.Code, repo rollcall.Rep
 		return nil, err
 	}
 	return merged(last.manifest, changed), nil
+}
+
+func moduleRefused(code *rollcall.Code) string {
+	if code.SVN != "" {
+		return "comes from elsewhere by svn:externals; submodules: true leaves them out"
+	}
+	return "is a submodule; submodules: true leaves them out"
 }
 
 // merged puts what changed among what stays, in the order of the paths.

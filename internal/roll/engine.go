@@ -30,6 +30,7 @@ type Engine struct {
 	Repo     rollcall.Repository
 	By       string
 	Parallel int
+	Accepted []string // risks that the person takes, by their names
 	Watch    func(rollcall.Event)
 	// Stop is closed when the person wants the roll to pause at the next safe point,
 	// Back when it is to go back.
@@ -237,6 +238,7 @@ func (r *run) start(ctx context.Context) (context.Context, error) {
 		event = rollcall.NewEvent(rollcall.EventRollStarted, rollcall.RollStarted{
 			Environment: r.plan.Environment, Roll: r.number, Kind: r.plan.Kind, By: r.By, Plan: r.plan.ID,
 			From: r.plan.From.Release, To: r.plan.Release, Revision: r.plan.Revision, Partial: r.plan.Partial,
+			Accepted: r.Accepted,
 		})
 		return append(events, event), nil
 	})

@@ -24,7 +24,8 @@ type Input struct {
 	State       *State
 	Release     rollcall.ReleaseID
 	Revision    rollcall.Revision
-	Odd         []string // about the release
+	Odd         []string           // about the release
+	Unproven    []rollcall.Warning // what it has not passed and should
 	Coming      []rollcall.Changeset
 	Going       []rollcall.Changeset
 	Old, New    *rollcall.Manifest // nil where both releases are the same
@@ -306,6 +307,7 @@ func warnings(p *rollcall.Plan, in Input) []rollcall.Warning {
 	if p.From.Release != "" && p.Kind == rollcall.KindRoll && p.Files.Removed > 20 && p.Files.Removed*2 > p.Files.Total {
 		warn("removal", "%d files are removed and %d stay", p.Files.Removed, p.Files.Total)
 	}
+	all = append(all, in.Unproven...)
 	for _, odd := range in.Odd {
 		warn("case", "%s", odd)
 	}

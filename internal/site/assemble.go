@@ -20,6 +20,7 @@ func (l *loader) site(d draft) *rollcall.Site {
 	for _, c := range d.codes {
 		code := c.value
 		code.Name = c.name
+		code.Password.File = within(l.dir, code.Password.File)
 		site.Codes[c.name] = &code
 	}
 	if len(d.tickets) > 0 {
@@ -31,8 +32,26 @@ func (l *loader) site(d draft) *rollcall.Site {
 	for _, e := range d.environments {
 		site.Environments[e.name] = l.environment(e, d, site.Codes)
 	}
+	requireByDefault(d.environments, site)
 	l.checkOneFolderEach(d.environments, site)
 	return site
+}
+
+// requireByDefault says what a tree must have passed where the site says nothing: what is
+// promoted on a desk is checked there, and tried where there is a place to.
+func requireByDefault(environments []named[environment], site *rollcall.Site) {
+	staging := map[*rollcall.Code]bool{}
+	for _, env := range site.Environments {
+		if env.From == rollcall.FromCandidate {
+			staging[env.Code] = true
+		}
+	}
+	for _, e := range environments {
+		env := site.Environments[e.name]
+		if env.Code != nil && e.value.require.node == nil && env.From == "" && env.Code.Promotes() && staging[env.Code] {
+			env.Require = []rollcall.Requirement{rollcall.RequireChecks, rollcall.RequireStaged}
+		}
+	}
 }
 
 // environment goes from the nodes file to tiers, from tiers to nodes, and then looks
@@ -50,6 +69,12 @@ func (l *loader) environment(e named[environment], d draft, codes map[string]*ro
 		Announce:  l.announced(e.value.announce, d.channels),
 	}
 	env.Mode, env.Group = e.value.mode.value, e.value.group
+	if e.value.from.ok {
+		env.From, env.Desk = e.value.from.value, cmp.Or(e.value.desk.value, rollcall.DeskName)
+	}
+	for _, r := range e.value.require.value {
+		env.Require = append(env.Require, r.value)
+	}
 	for _, link := range e.value.link {
 		env.Link = append(env.Link, link.value)
 	}

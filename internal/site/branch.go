@@ -7,8 +7,8 @@ import (
 
 const wantBranch = "a branch's name"
 
-// branchName follows git-check-ref-format(1) with --branch, and refuses what a
-// command line would take for an option.
+// branchName follows git-check-ref-format(1) with --branch, for the folders of Subversion
+// too, and refuses what a command line would take for an option.
 var branchName = text(wantBranch, checkBranch)
 
 // branchPattern is a branch's name in which * stands for any letters.
@@ -30,12 +30,12 @@ func checkBranch(name string) error {
 	}
 	for _, c := range name {
 		if c <= 0x20 || c == 0x7f || strings.ContainsRune(`~^:?*[\`, c) {
-			return fmt.Errorf("git allows no %q in it", string(c))
+			return fmt.Errorf("no branch has %q in it", string(c))
 		}
 	}
 	for _, bad := range []string{"..", "@{", "//"} {
 		if strings.Contains(name, bad) {
-			return fmt.Errorf("git allows no %q in it", bad)
+			return fmt.Errorf("no branch has %q in it", bad)
 		}
 	}
 	if strings.HasSuffix(name, ".") {

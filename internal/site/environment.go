@@ -1,6 +1,7 @@
 package site
 
 import (
+	"errors"
 	"strconv"
 	"strings"
 
@@ -27,12 +28,21 @@ type environment struct {
 	mode        placed[uint32]
 	group       string
 	become      placed[string]
+	from, desk  placed[string]
+	require     placed[[]placed[rollcall.Requirement]]
 }
 
 var environmentKeys = keys[environment]{
 	fields: []field[environment]{
 		key("code", "Which code rolls here (may be left out where the site has only one).", place(nameText),
 			func(e *environment) *placed[string] { return &e.code }),
+		key("from", "candidate: what rolls here is a desk's tree, to be tried before it is committed (default: the production branch).",
+			place(choice([]string{rollcall.FromCandidate}, nil)), func(e *environment) *placed[string] { return &e.from }),
+		key("desk", "Of which desk, where a code has several (default: main).", place(deskName),
+			func(e *environment) *placed[string] { return &e.desk }),
+		key("require", "What a tree must have passed before it rolls here: checks, staged (default: both for a code with a desk and an environment that is from: candidate, else none).",
+			place(listOf("a list of checks and staged", place(choice([]rollcall.Requirement{rollcall.RequireChecks, rollcall.RequireStaged}, nil)))),
+			func(e *environment) *placed[[]placed[rollcall.Requirement]] { return &e.require }),
 		key("nodes", "The nodes file, from the site's folder (default: nodes/ and the environment's name).", place(nodesPath),
 			func(e *environment) *placed[string] { return &e.nodes }),
 		key("to", "The folder on the nodes that releases are kept beneath; {name} and other variables are expanded.",
@@ -65,9 +75,7 @@ var environmentKeys = keys[environment]{
 		key("ssh", "How these nodes are reached; what is not said here is as for the site.", pointer(sshKind),
 			func(e *environment) **ssh { return &e.ssh }),
 	},
-	later: []string{
-		"from", "confirm", "require", "refresh",
-	},
+	later: []string{"confirm", "refresh"},
 	finish: func(r *reader, _ value, e *environment) {
 		if e.keep == 0 {
 			e.keep = defaultKeep
@@ -94,6 +102,12 @@ var environmentKeys = keys[environment]{
 			}
 		}
 		r.checkLinks(e.link)
+		if e.desk.node != nil && !e.from.ok {
+			r.mistake(e.desk.node, `"desk" goes with "from: %s" only`, rollcall.FromCandidate)
+		}
+		if e.require.node != nil && e.from.ok {
+			r.mistake(e.require.node, `"require" does not go with "from: %s": that is where what is required is shown`, rollcall.FromCandidate)
+		}
 	},
 }
 
@@ -140,3 +154,11 @@ var fileMode = scalar(`a mode such as "0640": readable by its owner, without set
 
 // nameText is a name that stands somewhere else as a key.
 var nameText = text("a name", func(string) error { return nil })
+
+// deskName is a desk's name; it comes into paths.
+var deskName = text("a desk's name", func(text string) error {
+	if !validName.MatchString(text) {
+		return errors.New(nameRule)
+	}
+	return nil
+})

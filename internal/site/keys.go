@@ -2,6 +2,8 @@ package site
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -13,6 +15,7 @@ const notBuilt = "%q is not built yet in this version; take it out"
 type keys[T any] struct {
 	fields []field[T]
 	later  []string // in the design, refused by this version
+	oneOf  []string // of these there must be exactly one
 	// finish fills defaults and asks the rules that concern several keys.
 	finish func(r *reader, v value, into *T)
 }
@@ -66,10 +69,45 @@ func (k *keys[T]) read(r *reader, v value) (T, bool) {
 			r.missing(v, f.name)
 		}
 	}
+	k.readOneOf(r, v, pairs)
 	if k.finish != nil {
 		k.finish(r, v, &into)
 	}
 	return into, true
+}
+
+func (k *keys[T]) readOneOf(r *reader, v value, pairs []pair) {
+	var given []*yaml.Node
+	for _, p := range pairs {
+		if slices.Contains(k.oneOf, p.key.Value) {
+			given = append(given, p.key)
+		}
+	}
+	switch {
+	case len(k.oneOf) == 0 || len(given) == 1:
+	case len(given) == 0:
+		r.mistake(v.owner, "%s is missing under %s", strings.Join(quoteAll(k.oneOf), " or "), v.subject)
+	default:
+		r.mistake(given[1], "%s has %q already; take one out", v.subject, given[0].Value)
+	}
+}
+
+func quoteAll(words []string) []string {
+	quoted := make([]string, len(words))
+	for i, word := range words {
+		quoted[i] = quote(word)
+	}
+	return quoted
+}
+
+// key is the key of a mapping that is called so, or nil.
+func (v value) key(name string) *yaml.Node {
+	for i := 0; i+1 < len(v.node.Content); i += 2 {
+		if k := follow(v.node.Content[i]); k.Value == name {
+			return k
+		}
+	}
+	return nil
 }
 
 func (r *reader) missing(v value, name string) {
@@ -116,6 +154,18 @@ func (k *keys[T]) schema() schema {
 			{"type", "object"},
 			{"properties", properties},
 			{"required", required},
+			{"additionalProperties", false},
+		}
+	}
+	if len(k.oneOf) > 0 {
+		var choices []schema
+		for _, name := range k.oneOf {
+			choices = append(choices, schema{{"required", []string{name}}})
+		}
+		return schema{
+			{"type", "object"},
+			{"properties", properties},
+			{"oneOf", choices},
 			{"additionalProperties", false},
 		}
 	}

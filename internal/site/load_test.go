@@ -56,9 +56,18 @@ code:
     git: git@vcs.example.com:dns.git
     production: live
     build: {run: [make, zones], timeout: 1h}
+  shop:
+    svn: svn+ssh://svn@svn.example.com/srv/svn/shop
+    production: branches/production
+    branches: branches/dev-*
+  apache:
+    svn: https://ada@svn.example.com/apache
+    password_file: secrets/svn
 environments:
   staging: &staging
     code: www
+    from: candidate
+    desk: second
     nodes: inventories/staging
     to: /srv/{name}/www
     ssh: {user: tester, known_hosts: keys/staging_hosts}
@@ -113,6 +122,7 @@ environments:
       - {on: app01, sh: php migrate.php, timeout: 1h, irreversible: true}
     after: {on: cdn1, run: "purge {name}"}
     announce: [devops, hook]
+    require: [staged]
     mode: "0640"
     group: www-data
     become: sudo
@@ -179,6 +189,13 @@ func TestLoadFull(t *testing.T) {
 			Name: "dns", Git: "git@vcs.example.com:dns.git", Trunk: "live", Production: "live",
 			Build: &rollcall.Command{Args: []string{"make", "zones"}, Timeout: time.Hour},
 		},
+		"shop": {
+			Name: "shop", SVN: "svn+ssh://svn@svn.example.com/srv/svn/shop", Trunk: "trunk", Production: "branches/production", Branches: "branches/dev-*",
+		},
+		"apache": {
+			Name: "apache", SVN: "https://ada@svn.example.com/apache", Trunk: "trunk", Production: "trunk",
+			Password: rollcall.SecretPlace{File: filepath.Join(dir, "secrets/svn")},
+		},
 	}
 	if diff := cmp.Diff(codes, s.Codes); diff != "" {
 		t.Errorf("codes (-want +got):\n%s", diff)
@@ -241,7 +258,8 @@ func fullProduction(s *rollcall.Site) *rollcall.Environment {
 			Unreachable: rollcall.Limit{Quantity: rollcall.Quantity{Percent: 5}},
 			Failed:      rollcall.Limit{Quantity: rollcall.Quantity{Percent: 10}, Tier: &rollcall.Quantity{Count: 1}},
 		},
-		OnFailure: rollcall.FailureStop, Layout: rollcall.LayoutReleases,
+		OnFailure: rollcall.FailureStop,
+		Require:   []rollcall.Requirement{rollcall.RequireStaged}, Layout: rollcall.LayoutReleases,
 		Permissions: rollcall.Permissions{Mode: 0o640, Group: "www-data"},
 		Before: []rollcall.Hook{
 			{On: "controller", Run: rollcall.Command{Args: []string{"bin/freeze"}, Timeout: 10 * time.Minute}},

@@ -60,7 +60,7 @@ func checkGitURL(address, scheme string) error {
 	case strings.HasPrefix(u.Path, "/-"):
 		return fmt.Errorf("its path begins with a dash")
 	}
-	return checkGitHost(u.Hostname())
+	return checkAddressHost(u.Hostname())
 }
 
 func checkScpLike(user string, hasUser bool, host, path string) error {
@@ -72,10 +72,10 @@ func checkScpLike(user string, hasUser bool, host, path string) error {
 	case path[0] == '-':
 		return fmt.Errorf("its path begins with a dash")
 	}
-	return checkGitHost(strings.TrimSuffix(strings.TrimPrefix(host, "["), "]"))
+	return checkAddressHost(strings.TrimSuffix(strings.TrimPrefix(host, "["), "]"))
 }
 
-func checkGitHost(host string) error {
+func checkAddressHost(host string) error {
 	if !validHost(host) {
 		return fmt.Errorf("%s is no host", quote(host))
 	}

@@ -17,6 +17,13 @@ type table struct {
 func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
 
 func (t *table) print(w io.Writer) {
+	for _, line := range t.lines() {
+		fmt.Fprintln(w, cut(line, t.columns))
+	}
+}
+
+// lines are the rows as text.
+func (t *table) lines() []string {
 	var widths []int
 	for _, row := range t.rows {
 		for i, cell := range row {
@@ -26,6 +33,7 @@ func (t *table) print(w io.Writer) {
 			widths[i] = max(widths[i], width(cell))
 		}
 	}
+	lines := make([]string, 0, len(t.rows))
 	for _, row := range t.rows {
 		var b strings.Builder
 		b.WriteString(t.indent)
@@ -36,6 +44,7 @@ func (t *table) print(w io.Writer) {
 				b.WriteString(pad(cell, widths[i]+2))
 			}
 		}
-		fmt.Fprintln(w, cut(strings.TrimRight(b.String(), " "), t.columns))
+		lines = append(lines, strings.TrimRight(b.String(), " "))
 	}
+	return lines
 }

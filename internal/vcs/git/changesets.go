@@ -4,17 +4,12 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/rollcall-dev/rollcall"
 )
-
-// ticketNames finds what trackers call their tickets: #88, SHOP-12.
-var ticketNames = regexp.MustCompile(`(?:^|[\s(\[,;:])(?:#([0-9]{1,9})|([A-Z][A-Z0-9]{1,9}-[0-9]{1,9}))\b`)
 
 // Changesets lists what lies between two revisions, newest first.
 func (r *Repository) Changesets(ctx context.Context, from, to string) (coming, going []rollcall.Changeset, err error) {
@@ -83,7 +78,7 @@ func changeset(id, author, email string, at time.Time, message string) rollcall.
 	subject, _, _ := strings.Cut(strings.TrimLeft(message, "\n"), "\n")
 	return rollcall.Changeset{
 		ID: id, Author: rollcall.Printable(author), Email: rollcall.Printable(email),
-		Date: at, Subject: rollcall.Printable(subject), Tickets: Tickets(message), Files: []string{},
+		Date: at, Subject: rollcall.Printable(subject), Tickets: rollcall.Tickets(message), Files: []string{},
 	}
 }
 
@@ -153,16 +148,4 @@ func parseRecord(record string) (rollcall.Standee, error) {
 		}
 	}
 	return c, nil
-}
-
-// Tickets lists the tickets that a message names, each once, in its order.
-func Tickets(message string) []string {
-	found := []string{}
-	for _, match := range ticketNames.FindAllStringSubmatch(message, -1) {
-		ticket := match[1] + match[2]
-		if !slices.Contains(found, ticket) {
-			found = append(found, ticket)
-		}
-	}
-	return found
 }

@@ -1,0 +1,203 @@
+package main
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rollcall-dev/rollcall"
+	"github.com/rollcall-dev/rollcall/internal/view"
+)
+
+// resolveOptions are what resolve takes.
+type resolveOptions struct {
+	deskOptions
+	resolve    rollcall.ResolveRequest
+	take, tool string
+	edit       bool
+}
+
+func newResolve(g *global) *cobra.Command {
+	o := &resolveOptions{deskOptions: deskOptions{global: g}}
+	c := &cobra.Command{
+		Use: "resolve CODE [FILE]", Short: "Show the conflicts on the desk, or decide one",
+		Long: "Without FILE shows both sides of each conflict and who last changed them. With FILE and\n" +
+			"--take it decides: theirs is what the changeset brings, production what stands on the target,\n" +
+			"anything else is a file with what is to stand there (./theirs for a file of that name).\n" +
+			"When the last one is decided, what is left of the selection is merged.",
+		Args: cobra.RangeArgs(1, 2),
+		RunE: func(c *cobra.Command, args []string) error {
+			o.request.Code = args[0]
+			if len(args) == 1 {
+				if o.take != "" || o.edit || o.tool != "" {
+					return &usageError{rollcall.Errorf(rollcall.KindInvalid, "which file?"), "resolve "}
+				}
+				return o.list(c.Context())
+			}
+			o.resolve.Path = args[1]
+			if err := o.decide(c.Context()); err != nil {
+				return err
+			}
+			return o.do(c.Context(), "desk.merged", func(ctx context.Context, control rollcall.Control) (*rollcall.DeskOutcome, error) {
+				o.resolve.DeskRequest = o.request
+				return control.Resolve(ctx, o.resolve)
+			}, o.next)
+		},
+	}
+	o.flags(c)
+	f := c.Flags()
+	f.StringVar(&o.take, "take", "", "theirs, production, or a file")
+	f.StringVar(&o.resolve.Property, "property", "", "the Subversion property that conflicts, instead of the file itself")
+	f.BoolVar(&o.edit, "edit", false, "open both sides in $VISUAL or $EDITOR")
+	f.StringVar(&o.tool, "tool", "", "a merge tool: a command with {base} {production} {theirs} {merged}")
+	return c
+}
+
+func (o *resolveOptions) next(printer *view.Printer, outcome *rollcall.DeskOutcome) {
+	if outcome.Clean() {
+		tryNext(printer, outcome)
+		return
+	}
+	printer.Note("%d more to decide: rollcall resolve %s", len(outcome.Conflict), outcome.Code)
+}
+
+// list shows the conflicts with both sides.
+func (o *resolveOptions) list(ctx context.Context) error {
+	o.request.Note = o.note()
+	printer := o.printer()
+	return o.with(ctx, func(ctx context.Context, control rollcall.Control) error {
+		outcome, err := control.Resolve(ctx, rollcall.ResolveRequest{DeskRequest: o.request})
+		if err != nil {
+			return err
+		}
+		if o.json {
+			return printer.DeskOutcome("desk.conflicts", outcome)
+		}
+		printer.Conflicts(outcome.Views, true)
+		if len(outcome.Minimum) > 0 {
+			var ids []string
+			for _, id := range outcome.Minimum {
+				ids = append(ids, rollcall.ShortRevision(id))
+			}
+			printer.Note("it merges cleanly together with what it builds upon: rollcall merge %s %s", outcome.Code, strings.Join(ids, " "))
+		}
+		printer.Note("decide with: rollcall resolve %s FILE --take theirs|production|PATH, or --edit", outcome.Code)
+		return nil
+	})
+}
+
+// decide finds out what is to be taken.
+func (o *resolveOptions) decide(ctx context.Context) error {
+	switch {
+	case o.edit || o.tool != "":
+		if o.take != "" {
+			return &usageError{rollcall.Errorf(rollcall.KindInvalid, "--take goes without --edit and --tool"), "resolve "}
+		}
+		return o.byHand(ctx)
+	case o.take == "":
+		return &usageError{rollcall.Errorf(rollcall.KindInvalid, "what is to be taken? --take theirs, production or a file"), "resolve "}
+	case o.take == string(rollcall.TakeTheirs), o.take == string(rollcall.TakeProduction):
+		o.resolve.Take = rollcall.Take(o.take)
+		return nil
+	}
+	content, err := os.ReadFile(o.take)
+	if err != nil {
+		return rollcall.Errorf(rollcall.KindInvalid, "read what is to be taken: %w", err).WithHint("take theirs, production, or a file that is there")
+	}
+	o.resolve.Take, o.resolve.Content = rollcall.TakeFile, content
+	return nil
+}
+
+// byHand lets a person make the file in an editor or a merge tool.
+func (o *resolveOptions) byHand(ctx context.Context) error {
+	if !interactive() {
+		return rollcall.Errorf(rollcall.KindInvalid, "an editor needs a terminal").WithHint("give a file with --take FILE")
+	}
+	var one *rollcall.ConflictView
+	err := o.with(ctx, func(ctx context.Context, control rollcall.Control) error {
+		o.request.Note = o.note()
+		outcome, err := control.Resolve(ctx, rollcall.ResolveRequest{DeskRequest: o.request})
+		if err != nil {
+			return err
+		}
+		i := slices.IndexFunc(outcome.Views, func(v rollcall.ConflictView) bool {
+			return v.Path == o.resolve.Path && v.Property == o.resolve.Property
+		})
+		if i < 0 {
+			return rollcall.Errorf(rollcall.KindNotFound, "%s has no conflict", rollcall.Printable(o.resolve.Path)).WithHint("see rollcall resolve %s", o.request.Code)
+		}
+		one = &outcome.Views[i]
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if one.Marked == nil {
+		return rollcall.Errorf(rollcall.KindInvalid, "%s has no two texts to edit", rollcall.Printable(one.Path)).
+			WithHint("take theirs, production, or a file: --take")
+	}
+	dir, err := os.MkdirTemp("", "rollcall-resolve-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	ext := filepath.Ext(one.Path)
+	files := map[string]string{}
+	for name, content := range map[string][]byte{
+		"base": sideContent(one.Base), "production": sideContent(one.Conflict.Production), "theirs": sideContent(one.Theirs), "merged": one.Marked,
+	} {
+		files[name] = filepath.Join(dir, name+ext)
+		if err := os.WriteFile(files[name], content, 0o600); err != nil {
+			return err
+		}
+	}
+	args, err := o.editor(files)
+	if err != nil {
+		return err
+	}
+	command := exec.CommandContext(ctx, args[0], args[1:]...) //nolint:gosec // the person's own editor
+	command.Stdin, command.Stdout, command.Stderr = os.Stdin, os.Stderr, os.Stderr
+	if err := command.Run(); err != nil {
+		return rollcall.Errorf(rollcall.KindRefused, "%s: %w; nothing was decided", args[0], err)
+	}
+	o.resolve.Take = rollcall.TakeFile
+	o.resolve.Content, err = os.ReadFile(files["merged"])
+	return err
+}
+
+// editor is the command that a person makes the merged file with.
+func (o *resolveOptions) editor(files map[string]string) ([]string, error) {
+	text := o.tool
+	if text == "" {
+		for _, name := range []string{"VISUAL", "EDITOR"} {
+			if text = os.Getenv(name); text != "" {
+				break
+			}
+		}
+		if text == "" {
+			return nil, rollcall.Errorf(rollcall.KindInvalid, "neither VISUAL nor EDITOR is set")
+		}
+		return append(strings.Fields(text), files["merged"]), nil
+	}
+	var args []string
+	for _, word := range strings.Fields(text) {
+		expanded, err := rollcall.Expand(word, files)
+		if err != nil {
+			return nil, rollcall.Errorf(rollcall.KindInvalid, "--tool: %w", err).WithHint("it knows {base} {production} {theirs} {merged}")
+		}
+		args = append(args, expanded)
+	}
+	return args, nil
+}
+
+func sideContent(side *rollcall.ConflictSide) []byte {
+	if side == nil {
+		return nil
+	}
+	return side.Content
+}

@@ -1,0 +1,271 @@
+package svn
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rollcall-dev/rollcall"
+)
+
+func deskCommit(token string) rollcall.DeskCommit {
+	return rollcall.DeskCommit{By: "ada", Token: token, Note: "with care"}
+}
+
+func (d *desk) prepare(c rollcall.DeskCommit) string {
+	d.Helper()
+	prepared, err := d.b.Prepare(d.Context(), c)
+	if err != nil {
+		d.Fatal(err)
+	}
+	return prepared
+}
+
+func TestTwoCommitters(t *testing.T) {
+	d := newDesk(t, map[string]string{"a": "a\n", "b": "b\n"})
+	one := d.change("trunk", map[string]string{"a": "A\n"})
+	two := d.change("trunk", map[string]string{"b": "B\n"})
+	d.fresh()
+	d.clean(pick(one))
+	prepared := d.prepare(deskCommit("one"))
+	// Another desk, on another machine, at the same base.
+	e := &desk{deskHistory: d.deskHistory, T: t}
+	e.fresh()
+	e.clean(pick(two))
+	other := e.prepare(deskCommit("two"))
+	if _, err := d.b.Commit(t.Context(), deskCommit("one"), prepared); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.b.Commit(t.Context(), deskCommit("two"), other); rollcall.KindOf(err) != rollcall.KindConflict {
+		t.Errorf("the second: %v", err)
+	}
+	e.fresh()
+	if got := e.stands("trunk", production); got[one] != "integrated" || got[two] != "eligible" {
+		t.Errorf("they stand as %v", got)
+	}
+	e.clean(pick(two))
+	revision := e.commit()
+	wantContents(t, e.r, revision.Tree, map[string]string{"a": "f A\n", "b": "f B\n"})
+}
+
+// Somebody who looks only once the server has everything is out of date there.
+func TestOutOfDate(t *testing.T) {
+	d := newDesk(t, map[string]string{"a": "a\n", "b": "b\n"})
+	one := d.change("trunk", map[string]string{"a": "A\n"})
+	d.fresh()
+	d.clean(pick(one))
+	p := preparedCommit{Token: "x", By: "ada", Message: "m", Base: d.b.base}
+	d.change(production, map[string]string{"a": "hot\n"})
+	if err := d.b.send(t.Context(), p); rollcall.KindOf(err) != rollcall.KindConflict {
+		t.Errorf("send = %v", err)
+	}
+}
+
+// What is only noted about the branch does not make a desk start again.
+func TestCommitBehindNotes(t *testing.T) {
+	d := newDesk(t, map[string]string{"a": "a\n", "b": "b\n", "c": "c\n"})
+	one := d.change("trunk", map[string]string{"a": "A\n"})
+	two := d.change("trunk", map[string]string{"b": "B\n"})
+	three := d.change("trunk", map[string]string{"c": "C\n"})
+	d.fresh()
+	d.clean(pick(one))
+	prepared := d.prepare(deskCommit("one"))
+	other := d.other(t)
+	marks := []rollcall.Mark{{Kind: rollcall.MarkBlocked, ID: two, Why: "not yet"}, {Kind: rollcall.MarkIntegrated, ID: three}}
+	for _, m := range marks {
+		if _, err := other.Mark(t.Context(), production, []rollcall.Mark{m}, "bo"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.change("trunk", map[string]string{"new": "n\n"}) // another branch has nothing to do with it
+	revision, err := d.b.Commit(t.Context(), deskCommit("one"), prepared)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantContents(t, d.r, revision.Tree, map[string]string{"a": "f A\n", "b": "f b\n", "c": "f c\n"})
+	d.fresh()
+	if got := d.stands("trunk", production); got[one] != "integrated" || got[two] != "blocked" || got[three] != "integrated" {
+		t.Errorf("they stand as %v", got)
+	}
+	d.clean(pick(two))
+	d.by("Cy", []string{"propset", "-q", "svn:ignore", "x", production})
+	prepared = d.prepare(deskCommit("two"))
+	if _, err := d.b.Commit(t.Context(), deskCommit("two"), prepared); rollcall.KindOf(err) != rollcall.KindConflict {
+		t.Errorf("behind another property: %v", err)
+	}
+}
+
+// A process that died is followed by another, which has the desk's record and the
+// repository, and a bench in whatever state.
+func TestCommitOfALaterProcess(t *testing.T) {
+	d := newDesk(t, map[string]string{"a": "a\n", "b": "b\n"})
+	one := d.change("trunk", map[string]string{"a": "A\n"})
+	two := d.change("trunk", map[string]string{"b": "B\n"})
+	d.change(production, map[string]string{"b": "hot\n"})
+	d.fresh()
+	d.clean(pick(one))
+	resolution := rollcall.Resolution{Path: "b", Take: rollcall.TakeFile, Content: []byte("B\x00\xffhot\n")}
+	d.clean(pick(two), resolution)
+	prepared := d.prepare(deskCommit("late"))
+	// Killed before the commit. The next one is on another machine.
+	e := &desk{deskHistory: d.deskHistory, T: t}
+	e.fresh()
+	first, err := e.b.Commit(t.Context(), deskCommit("late"), prepared)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{"a": "f A\n", "b": "f B\x00\xffhot\n"}
+	wantContents(t, e.r, first.Tree, want)
+	// Killed after it. The first one's bench still has it all.
+	second, err := d.b.Commit(t.Context(), deskCommit("late"), prepared)
+	if err != nil || first != second {
+		t.Errorf("%+v, then %+v, %v", first, second, err)
+	}
+	d.reset()
+	d.holds(want)
+	if revprop := d.svn("propget", "--revprop", "-r", first.ID[1:], revBy, d.url("")); revprop != "ada" {
+		t.Errorf("%s is %q", revBy, revprop)
+	}
+	// Nothing is committed that no longer comes out as it was checked.
+	e.fresh()
+	three := e.change("trunk", map[string]string{"c": "c\n"})
+	e.fresh()
+	e.clean(pick(three))
+	prepared = e.prepare(deskCommit("wrong"))
+	if err := os.WriteFile(filepath.Join(e.b.wc, "c"), []byte("forged\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.b.Commit(t.Context(), deskCommit("wrong"), prepared); rollcall.KindOf(err) != rollcall.KindConflict {
+		t.Errorf("what is not what was checked: %v", err)
+	}
+}
+
+func TestNothingToCommit(t *testing.T) {
+	d := newDesk(t, map[string]string{"a": "a\n"})
+	d.fresh()
+	if _, err := d.b.Prepare(t.Context(), deskCommit("none")); rollcall.KindOf(err) != rollcall.KindInvalid {
+		t.Errorf("Prepare = %v", err)
+	}
+}
+
+func TestBenchesAreMended(t *testing.T) {
+	d := newDesk(t, map[string]string{"a": "a\n", "d/b": "b\n"})
+	one := d.change("trunk", map[string]string{"a": "A\n"})
+	outside := t.TempDir()
+	if err := os.WriteFile(filepath.Join(outside, "precious"), []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d.fresh()
+	d.clean(pick(one))
+	if _, err := d.r.Bench(t.Context(), "test", production, tip(t, d.r, production)); rollcall.KindOf(err) != rollcall.KindConflict {
+		t.Errorf("the same bench twice: %v", err)
+	}
+	for name, spoil := range map[string]func(wc string) error{
+		"a lock left behind": func(wc string) error {
+			sqliteExec(t, filepath.Join(wc, ".svn", "wc.db"), `INSERT INTO wc_lock VALUES (1, '', -1)`)
+			return nil
+		},
+		"a folder that is gone": func(wc string) error { return os.RemoveAll(filepath.Join(wc, "d")) },
+		"no database":           func(wc string) error { return os.Remove(filepath.Join(wc, ".svn", "wc.db")) },
+		"another branch":        func(wc string) error { d.svn("switch", "-q", d.url("trunk"), wc); return nil },
+		"an older revision":     func(wc string) error { d.svn("update", "-q", "-r", "3", filepath.Join(wc, "d")); return nil },
+		"what is ignored": func(wc string) error {
+			return os.WriteFile(filepath.Join(wc, "d", "x.o"), []byte("x"), 0o600)
+		},
+		"a link in a folder's place": func(wc string) error {
+			if err := os.RemoveAll(filepath.Join(wc, "d")); err != nil {
+				return err
+			}
+			return os.Symlink(outside, filepath.Join(wc, "d")) // never a real folder: svn cleans behind it
+		},
+	} {
+		if err := spoil(d.b.wc); err != nil {
+			t.Fatal(err)
+		}
+		d.fresh()
+		d.holds(map[string]string{"a": "f a\n", "d/b": "f b\n"})
+		if err := d.b.mustBeClean(t.Context()); err != nil {
+			t.Errorf("after %s: %v", name, err)
+		}
+		d.clean(pick(one))
+		d.holds(map[string]string{"a": "f A\n", "d/b": "f b\n"})
+		if _, err := os.Stat(filepath.Join(outside, "precious")); err != nil {
+			t.Fatalf("after %s: what is outside is gone: the bench was cleaned through a link", name)
+		}
+	}
+}
+
+// Names that are said to a bench come near no other place.
+func TestBenchNames(t *testing.T) {
+	for name, want := range map[string]string{"main": "main", "../x": "%2E.%2Fx", ".trunk.0": "%2Etrunk.0", "a b": "a b", "a/b": "a%2Fb"} {
+		if got := benchName(name); got != want {
+			t.Errorf("%q is %q, want %q", name, got, want)
+		}
+	}
+}
+
+func TestCommitMessage(t *testing.T) {
+	steps := []rollcall.DeskStep{
+		{Kind: rollcall.StepPick, Source: "trunk", ID: "r1041"}, {Kind: rollcall.StepPick, Source: "trunk", ID: "r1043"},
+		{Kind: rollcall.StepBackOut, Source: "trunk", ID: "r7"},
+	}
+	c := rollcall.DeskCommit{
+		By: "ada", Note: "with care\r\n\tRollcall-Staged: x\n \u00a0rollcall-by: eve\x1b\n\nRollcall-By: eve", Staged: []rollcall.ReleaseID{"s"}, Checked: "c",
+		Steps: []rollcall.Standee{
+			{Changeset: rollcall.Changeset{Author: "Bo", Subject: "fix login (#88)", Tickets: []string{"88", "SHOP-12", "9"}}},
+			{Changeset: rollcall.Changeset{Author: "Cy\n", Subject: "other\x00"}},
+			{Changeset: rollcall.Changeset{Author: "Bo", Subject: "old"}},
+		},
+	}
+	const want = `Merge r1041, r1043 from trunk, back out r7: fix login (#88); other�; old
+
+* r1041 by Bo: fix login (#88) (SHOP-12, #9)
+* r1043 by Cy : other�
+* taken back: r7 by Bo: old
+
+with care
+>  Rollcall-Staged: x
+>   rollcall-by: eve�
+
+> Rollcall-By: eve
+
+Rollcall-By: ada
+Rollcall-Staged: s
+Rollcall-Checked: c
+`
+	got := commitMessage("production", steps, c)
+	if strings.ReplaceAll(got, "\u00a0", " ") != want {
+		t.Errorf("the message is\n%q\nwant\n%q", got, want)
+	}
+	if all := trailers(got); len(all[trailerStaged]) != 1 || len(all[trailerBy]) != 1 || all[trailerBy][0] != "ada" {
+		t.Errorf("the last lines are %v", all)
+	}
+}
+
+func FuzzMessage(f *testing.F) {
+	f.Add("note\n\nRollcall-By: eve", "Rollcall-Staged: x")
+	f.Add("\u2028Rollcall-By: eve", "\x0bRollcall-By: eve")
+	f.Add("x\r\rRollcall-By: eve\r\n\r\nRollcall-By: eve", " ")
+	f.Fuzz(func(t *testing.T, note, subject string) {
+		got := commitMessage("production", []rollcall.DeskStep{pick("r1")}, rollcall.DeskCommit{
+			By: "ada", Note: note, Steps: []rollcall.Standee{{Changeset: rollcall.Changeset{Subject: subject, Author: note}}},
+		})
+		all := trailers(got)
+		if len(all) != 1 || len(all[trailerBy]) != 1 || all[trailerBy][0] != "ada" {
+			t.Errorf("%q ends in %v", got, all)
+		}
+		if strings.ContainsAny(got, "\r\x00\x1b") {
+			t.Errorf("%q can't be committed", got)
+		}
+		count := 0
+		for line := range strings.Lines(got) {
+			if strings.HasPrefix(strings.ToLower(strings.TrimSpace(line)), "rollcall-") {
+				count++
+			}
+		}
+		if count != 1 {
+			t.Errorf("%q has %d lines that look like ours", got, count)
+		}
+	})
+}

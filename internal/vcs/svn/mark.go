@@ -1,0 +1,341 @@
+package svn
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/rollcall-dev/rollcall"
+)
+
+// markTries is how often marks are written again where somebody else was faster.
+const markTries = 4
+
+// Mark writes ledger entries to target in one revision, straight to the repository: no
+// working copy is needed to change properties.
+func (r *Repository) Mark(ctx context.Context, target string, marks []rollcall.Mark, by string) (rollcall.Revision, error) {
+	var none rollcall.Revision
+	for try := 1; ; try++ {
+		if err := r.refresh(ctx); err != nil {
+			return none, err
+		}
+		number, err := r.mark(ctx, target, marks, by)
+		if outOfDate(err) && try < markTries {
+			continue
+		}
+		if outOfDate(err) {
+			return none, rollcall.Errorf(rollcall.KindConflict, "somebody else commits to %s all the time: %w", target, err)
+		}
+		if err != nil {
+			return none, err
+		}
+		if number == 0 { // all of it stood there already
+			return r.Tip(ctx, target)
+		}
+		if err := r.refresh(ctx); err != nil {
+			return none, err
+		}
+		book, err := r.logbook(ctx)
+		if err != nil {
+			return none, err
+		}
+		defer book.close()
+		return r.revision(ctx, book, touch{number, r.folder(target)})
+	}
+}
+
+// marking is the properties of a target's root, and of parts below it that have a
+// mergeinfo of their own, as they are to be.
+type marking struct {
+	*pairless
+	blocked             map[int64]blocked
+	info                mergeinfo
+	integrated, avoided mergeinfo
+	below               map[string]mergeinfo
+}
+
+// pairless is a target for which no one source is named.
+type pairless struct {
+	*Repository
+	book   *logbook
+	target string
+}
+
+func (r *Repository) mark(ctx context.Context, target string, marks []rollcall.Mark, by string) (int64, error) {
+	book, history, err := r.branch(ctx, target)
+	if err != nil {
+		return 0, err
+	}
+	defer book.close()
+	before, err := r.rootNotes(ctx, r.folder(target), r.head)
+	if err != nil {
+		return 0, err
+	}
+	m := &marking{
+		pairless: &pairless{r, book, target}, blocked: parseBlocked(before.Blocked),
+		integrated: parseSvnmerge(before.Integrated, r.uuid), avoided: parseSvnmerge(before.Avoided, r.uuid),
+	}
+	if m.info, err = readMergeinfo(before, r.folder(target), r.head); err != nil {
+		return 0, err
+	}
+	if slices.ContainsFunc(marks, func(m rollcall.Mark) bool { return m.Kind == rollcall.MarkIntegrated || m.Kind == rollcall.MarkForgotten }) {
+		p := &pair{Repository: r, book: book, target: target, to: history}
+		if p.known, err = r.facts(ctx); err != nil {
+			return 0, err
+		}
+		defer p.known.close()
+		if m.below, err = p.partsOf(ctx); err != nil {
+			return 0, err
+		}
+	}
+	parts := map[string]string{}
+	for place, info := range m.below {
+		parts[place] = info.String()
+	}
+	for _, mark := range marks {
+		if err := m.add(ctx, mark, by); err != nil {
+			return 0, err
+		}
+	}
+	var actions []string
+	w := &writing{r: r}
+	defer w.end()
+	root := join(r.root, r.folder(target))
+	w.set(&actions, root, propBlocked, before.Blocked, formatBlocked(m.blocked))
+	w.set(&actions, root, propMergeinfo, before.Mergeinfo, m.info.String())
+	w.setHeads(&actions, root, propIntegrated, before.Integrated, m.integrated, r.uuid)
+	w.setHeads(&actions, root, propAvoided, before.Avoided, m.avoided, r.uuid)
+	for _, place := range slices.Sorted(maps.Keys(m.below)) {
+		url := join(r.root, r.folder(target)+"/"+place)
+		if text := m.below[place].String(); text == "" && parts[place] != "" {
+			// Not gone: without any it would have the root's.
+			actions = append(actions, "propsetf", propMergeinfo, w.file(""), url)
+		} else {
+			w.set(&actions, url, propMergeinfo, parts[place], text)
+		}
+	}
+	if w.err != nil || len(actions) == 0 {
+		return 0, w.err
+	}
+	return r.commitActions(ctx, w, markMessage(target, marks, by), by, actions)
+}
+
+var numberText = regexp.MustCompile(`(?m)^r([0-9]+) committed by `)
+
+func (r *Repository) commitActions(ctx context.Context, w *writing, message, by string, actions []string) (int64, error) {
+	file := w.file(message)
+	if w.err != nil {
+		return 0, w.err
+	}
+	// The baseline: what somebody else did since makes it fail.
+	options := []string{"-r", fmt.Sprint(r.head), "-F", file}
+	if by != "" {
+		options = append(options, "--with-revprop", revBy+"="+rollcall.Printable(by))
+	}
+	out, err := r.as(by).svnmucc(ctx, options, actions...)
+	if err != nil {
+		return 0, err
+	}
+	match := numberText.FindSubmatch(out)
+	if match == nil {
+		return 0, fmt.Errorf("svnmucc did not say what it committed: %s", rollcall.PrintableLines(string(out)))
+	}
+	return strconv.ParseInt(string(match[1]), 10, 64)
+}
+
+// add does one mark.
+func (m *marking) add(ctx context.Context, mark rollcall.Mark, by string) error {
+	number, err := parseRevision(mark.ID)
+	if err != nil {
+		return err
+	}
+	if number < 1 || number > m.head {
+		return rollcall.Errorf(rollcall.KindNotFound, "there is no revision %s in the repository", revisionID(number))
+	}
+	switch mark.Kind {
+	case rollcall.MarkBlocked:
+		m.blocked[number] = blocked{by, mark.Why}
+		return nil
+	case rollcall.MarkUnblocked:
+		delete(m.blocked, number)
+		m.avoided = m.avoided.withoutNumber(number)
+		return nil
+	case rollcall.MarkIntegrated:
+	case rollcall.MarkForgotten:
+		delete(m.blocked, number)
+		m.avoided, m.integrated, m.info = m.avoided.withoutNumber(number), m.integrated.withoutNumber(number), m.info.withoutNumber(number)
+		for place, info := range m.below {
+			if left := info.withoutNumber(number); left.String() != info.String() {
+				m.below[place] = left
+			}
+		}
+		return nil
+	default:
+		return rollcall.Errorf(rollcall.KindInvalid, "%q is not a kind of mark", mark.Kind)
+	}
+	source, err := m.sourceOf(ctx, number)
+	if err != nil {
+		return err
+	}
+	m.info.add(source, number)
+	e, err := m.book.entry(ctx, number)
+	if err != nil {
+		return err
+	}
+	for place, info := range m.below {
+		if slices.ContainsFunc(e.paths, func(p pathChange) bool { return within(p.path, source+"/"+place) }) {
+			info.add(source+"/"+place, number)
+		}
+	}
+	return nil
+}
+
+// sourceOf finds the branch that a revision changed: among those that were asked for,
+// the likeliest first.
+func (m *marking) sourceOf(ctx context.Context, number int64) (string, error) {
+	for _, branch := range m.known() {
+		if branch == m.target {
+			continue
+		}
+		history, err := m.book.history(ctx, m.folder(branch), m.head)
+		if err != nil {
+			return "", err
+		}
+		cut, has, err := m.book.ending(ctx, history, number)
+		if err != nil {
+			return "", err
+		}
+		if has {
+			return cut[0].path, nil
+		}
+	}
+	e, err := m.book.entry(ctx, number)
+	if err != nil {
+		return "", err
+	}
+	if branch := likelyBranch(m.prefix, e.paths); branch != "" && branch != m.folder(m.target) {
+		return branch, nil
+	}
+	return "", rollcall.Errorf(rollcall.KindInvalid, "%s changed no branch that is known here", revisionID(number)).
+		WithHint("rollcall avail lists a source's changesets")
+}
+
+// likelyBranch is the folder that all paths lie in and that looks like a branch: trunk, or
+// one in branches.
+func likelyBranch(prefix string, paths []pathChange) string {
+	branch := ""
+	for _, p := range paths {
+		rest, ok := strings.CutPrefix(p.path, prefix+"/")
+		if !ok {
+			continue
+		}
+		words := strings.SplitN(rest, "/", 3)
+		one := words[0]
+		if (one == "branches" || one == "tags") && len(words) > 1 {
+			one += "/" + words[1]
+		} else if one != "trunk" {
+			return ""
+		}
+		if branch != "" && branch != prefix+"/"+one {
+			return ""
+		}
+		branch = prefix + "/" + one
+	}
+	return branch
+}
+
+// withoutNumber takes a revision out, whatever path it is said of: it is of one branch.
+func (m mergeinfo) withoutNumber(number int64) mergeinfo {
+	out := mergeinfo{}
+	for path, s := range m {
+		if left := s.without(spans{{from: number, to: number}}); len(left) > 0 {
+			out[path] = left
+		}
+	}
+	return out
+}
+
+// writing puts values into files, which svnmucc reads: an argument has a limit.
+type writing struct {
+	r       *Repository
+	removes []func()
+	err     error
+}
+
+func (w *writing) file(text string) string {
+	if w.err != nil {
+		return ""
+	}
+	file, remove, err := w.r.temporary([]byte(text))
+	if err != nil {
+		w.err = err
+		return ""
+	}
+	w.removes = append(w.removes, remove)
+	return file
+}
+
+func (w *writing) set(actions *[]string, url, property, before, after string) {
+	switch {
+	case before == after:
+	case after == "":
+		*actions = append(*actions, "propdel", property, url)
+	default:
+		*actions = append(*actions, "propsetf", property, w.file(after), url)
+	}
+}
+
+// setHeads sets what svnmerge.py kept, if anything of it changed.
+func (w *writing) setHeads(actions *[]string, url, property, before string, after mergeinfo, uuid string) {
+	if was := parseSvnmerge(before, uuid); was.String() != after.String() {
+		w.set(actions, url, property, before, formatSvnmerge(after))
+	}
+}
+
+func (w *writing) end() {
+	for _, remove := range w.removes {
+		remove()
+	}
+}
+
+func formatBlocked(all map[int64]blocked) string {
+	var lines []string
+	for _, number := range slices.Sorted(maps.Keys(all)) {
+		by := strings.ReplaceAll(rollcall.Printable(all[number].by), ": ", " ")
+		lines = append(lines, strings.TrimRight(fmt.Sprintf("%d by %s: %s", number, by, rollcall.Printable(all[number].why)), " "))
+	}
+	return strings.Join(lines, "\n")
+}
+
+func markMessage(target string, marks []rollcall.Mark, by string) string {
+	words := map[rollcall.MarkKind]string{
+		rollcall.MarkBlocked: "block", rollcall.MarkUnblocked: "unblock",
+		rollcall.MarkIntegrated: "mark as merged", rollcall.MarkForgotten: "forget",
+	}
+	var parts, lines []string
+	for _, kind := range []rollcall.MarkKind{rollcall.MarkBlocked, rollcall.MarkUnblocked, rollcall.MarkIntegrated, rollcall.MarkForgotten} {
+		var ids []string
+		for _, mark := range marks {
+			if mark.Kind != kind {
+				continue
+			}
+			ids = append(ids, mark.ID)
+			line := "* " + words[kind] + " " + rollcall.Printable(mark.ID)
+			if mark.Why != "" {
+				line += ": " + rollcall.Printable(mark.Why)
+			}
+			lines = append(lines, line)
+		}
+		if what := rollcall.Printable(strings.Join(ids, ", ")); len(ids) > 6 {
+			parts = append(parts, fmt.Sprintf("%s %d changesets", words[kind], len(ids)))
+		} else if len(ids) > 0 {
+			parts = append(parts, words[kind]+" "+what)
+		}
+	}
+	text := strings.Join(parts, ", ") + " on " + target
+	return strings.ToUpper(text[:1]) + text[1:] + "\n\n" + strings.Join(lines, "\n") + "\n\n" + trailerBy + ": " + rollcall.Printable(by) + "\n"
+}

@@ -1,0 +1,356 @@
+package view
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/rollcall-dev/rollcall"
+)
+
+// Available shows the changesets of a trunk, the newest first, each with what is odd
+// about it on a line of its own.
+func (p *Printer) Available(code *rollcall.Code, all []rollcall.Available) error {
+	if p.JSON {
+		for _, a := range all {
+			if err := p.Object(a); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if len(all) == 0 {
+		p.Note("nothing of %s is to be merged to %s", code.Trunk, code.Production)
+		return nil
+	}
+	var rows table
+	for _, a := range all {
+		rows.add(p.style.bold(a.Short()), a.Date.Local().Format("2006-01-02"), a.Author, ticketsOf(a.Changeset), a.Subject)
+	}
+	for i, line := range rows.lines() {
+		p.Line("%s", cut(line, p.Columns))
+		for _, odd := range p.oddities(all[i]) {
+			p.Line("%s", cut("  "+odd, p.Columns))
+		}
+	}
+	counts := map[rollcall.Standing]int{}
+	for _, a := range all {
+		counts[a.Standing]++
+	}
+	var words []string
+	for _, s := range rollcall.Standings {
+		if counts[s] > 0 {
+			words = append(words, fmt.Sprintf("%d %s", counts[s], s))
+		}
+	}
+	p.Note("%s: %s → %s: %s", code.Name, code.Trunk, code.Production, strings.Join(words, ", "))
+	return nil
+}
+
+// oddities are what one should know before merging a changeset.
+func (p *Printer) oddities(a rollcall.Available) []string {
+	var odd []string
+	s := p.style
+	switch a.Standing {
+	case rollcall.StandEligible:
+	case rollcall.StandBlocked, rollcall.StandIntegrated, rollcall.StandBackedOut, rollcall.StandPartial, rollcall.StandProbable:
+		text := string(a.Standing)
+		if a.In != "" {
+			text += " in " + rollcall.ShortRevision(a.In)
+		}
+		if a.By != "" {
+			text += " by " + a.By
+		}
+		if a.Why != "" {
+			text += ": " + rollcall.Printable(a.Why)
+		}
+		odd = append(odd, s.yellow(text))
+	case rollcall.StandNoop:
+		odd = append(odd, s.dim("noop: it would change nothing"))
+	case rollcall.StandReflected:
+		odd = append(odd, s.dim("reflected: it only brings back what was done on the production branch"))
+	}
+	if a.OnDesk != "" {
+		odd = append(odd, s.green("on "+a.OnDesk))
+	}
+	if len(a.Conflicts) > 0 {
+		odd = append(odd, s.red("conflicts in ")+rollcall.Printable(few(a.Conflicts)))
+	}
+	if len(a.Needs) > 0 {
+		odd = append(odd, s.yellow("needs ")+few(short(a.Needs)))
+	}
+	return odd
+}
+
+func short(ids []string) []string {
+	names := make([]string, len(ids))
+	for i, id := range ids {
+		names[i] = rollcall.ShortRevision(id)
+	}
+	return names
+}
+
+// few lists the first of many.
+func few(texts []string) string {
+	const most = 6
+	if len(texts) > most {
+		return strings.Join(texts[:most], ", ") + fmt.Sprintf(" and %d more", len(texts)-most)
+	}
+	return strings.Join(texts, ", ")
+}
+
+// Shown shows everything of one changeset.
+func (p *Printer) Shown(one *rollcall.Shown) error {
+	if p.JSON {
+		return p.Object(one)
+	}
+	s := p.style
+	p.Line("%s %s %s", s.bold(one.ID), one.Author, when(one.Date))
+	for line := range strings.Lines(strings.TrimSpace(one.Message)) {
+		p.Line("    %s", rollcall.Printable(strings.TrimRight(line, "\r\n")))
+	}
+	p.Line("%s", s.bold(string(one.Standing)))
+	for _, odd := range p.oddities(one.Available) {
+		p.Line("%s", cut(odd, p.Columns))
+	}
+	if len(one.Minimum) > 0 {
+		p.Line("%s", cut("merges cleanly together with "+few(short(one.Minimum)), p.Columns))
+	}
+	if len(one.Touched) > 0 {
+		p.Line("changes lines of:")
+		t := table{indent: "  ", columns: p.Columns}
+		for _, touch := range one.Touched {
+			t.add(touch.Short(), touch.Author, ticketsOf(touch.Changeset), rollcall.Printable(touch.Path), plural(touch.Lines, "line"), string(touch.Standing))
+		}
+		t.print(p.Out)
+	}
+	p.Line("")
+	for line := range strings.Lines(one.Patch) {
+		p.Line("%s", p.patchLine(rollcall.Printable(strings.TrimRight(line, "\r\n"))))
+	}
+	return nil
+}
+
+func (p *Printer) patchLine(line string) string {
+	switch {
+	case strings.HasPrefix(line, "+++ "), strings.HasPrefix(line, "--- "), strings.HasPrefix(line, "diff "), strings.HasPrefix(line, "Index: "):
+		return p.style.bold(line)
+	case strings.HasPrefix(line, "+"):
+		return p.style.green(line)
+	case strings.HasPrefix(line, "-"):
+		return p.style.red(line)
+	case strings.HasPrefix(line, "@@"):
+		return p.style.dim(line)
+	}
+	return line
+}
+
+// DeskOutcome shows what came of a command on a desk.
+func (p *Printer) DeskOutcome(event string, o *rollcall.DeskOutcome) error {
+	if o == nil {
+		return nil
+	}
+	if p.JSON {
+		return p.Object(struct {
+			Event string `json:"event"`
+			*rollcall.DeskOutcome
+		}{event, o})
+	}
+	s := p.style
+	if o.Committed != nil {
+		p.Line("%s %s, by %s:", s.green("committed to "+o.Target+" as"), s.bold(rollcall.ShortRevision(o.Committed.ID)), o.By)
+	} else if o.Open() {
+		p.Line("%s", cut(fmt.Sprintf("desk %s of %s, %s's: onto %s at %s", s.bold(o.Desk), o.Code, o.By, o.Target, rollcall.ShortRevision(o.Base.ID)), p.Columns))
+	}
+	t := table{indent: "  ", columns: p.Columns}
+	for i, step := range o.Steps {
+		c := rollcall.Changeset{ID: step.ID}
+		if i < len(o.Changesets) {
+			c = o.Changesets[i].Changeset
+		}
+		t.add(p.stepSign(o, i), rollcall.ShortRevision(step.ID), c.Author, ticketsOf(c), stepSubject(o, i, c))
+	}
+	t.print(p.Out)
+	if o.Moved {
+		p.Line("%s", s.yellow("! "+o.Target+" has moved since"))
+	}
+	p.needs(o)
+	p.Conflicts(o.Views, false)
+	if o.Check != nil {
+		return p.CheckReport(o.Check)
+	}
+	return nil
+}
+
+func (p *Printer) stepSign(o *rollcall.DeskOutcome, i int) string {
+	switch {
+	case i < o.Merged:
+		return p.style.green("✓")
+	case i == o.Merged && len(o.Conflict) > 0:
+		return p.style.red("✗")
+	}
+	return p.style.dim("·")
+}
+
+func stepSubject(o *rollcall.DeskOutcome, i int, c rollcall.Changeset) string {
+	text := c.Subject
+	if o.Steps[i].Kind == rollcall.StepBackOut {
+		text = "back out: " + text
+	}
+	switch {
+	case slices.Contains(o.Unchanged, o.Steps[i].ID):
+		text += " (changes nothing)"
+	case i == o.Merged && len(o.Conflict) > 0:
+		text += " (conflicts)"
+	case i > o.Merged:
+		text += " (not merged yet)"
+	}
+	return text
+}
+
+// needs names what changesets on the desk seem to build upon.
+func (p *Printer) needs(o *rollcall.DeskOutcome) {
+	for _, one := range o.Changesets {
+		needed := o.Needs[one.ID]
+		if len(needed) == 0 {
+			continue
+		}
+		p.Line("%s", cut(p.style.yellow("! ")+one.Short()+" merges, but changes lines of what is not on "+o.Target+": "+p.named(o, needed), p.Columns))
+	}
+}
+
+// named lists changesets with their authors.
+func (p *Printer) named(o *rollcall.DeskOutcome, ids []string) string {
+	var words []string
+	for _, id := range ids {
+		word := rollcall.ShortRevision(id)
+		if i := slices.IndexFunc(o.Names, func(n rollcall.Standee) bool { return n.ID == id }); i >= 0 {
+			word += " by " + o.Names[i].Author
+		}
+		words = append(words, word)
+	}
+	return few(words)
+}
+
+// maxRegion is how many lines of one side are shown.
+const maxRegion = 12
+
+// Conflicts shows both sides of each conflict, with their lines where whole is asked for.
+func (p *Printer) Conflicts(views []rollcall.ConflictView, whole bool) {
+	s := p.style
+	for _, v := range views {
+		name := rollcall.Printable(v.Path)
+		if v.Property != "" {
+			name += " (property " + rollcall.Printable(v.Property) + ")"
+		}
+		p.Line("%s: %s", s.bold(name), rollcall.Printable(v.Words))
+		target := "production"
+		if v.Production != nil {
+			target += ", last changed in " + p.who(*v.Production)
+		}
+		theirs := p.who(v.TheirsBy)
+		if !whole {
+			p.Line("  %s", cut(s.dim("production: ")+strings.TrimPrefix(target, "production, "), p.Columns-2))
+			p.Line("  %s", cut(s.dim("theirs: ")+theirs, p.Columns-2))
+			continue
+		}
+		if len(v.Regions) == 0 {
+			p.side(target, v.Conflict.Production)
+			p.side(theirs, v.Theirs)
+			continue
+		}
+		for _, r := range v.Regions {
+			p.Line("  %s", s.dim(fmt.Sprintf("line %d", r.Line)))
+			p.region("before both", r.Base, s.dim)
+			p.region(target, r.Production, s.yellow)
+			p.region(theirs, r.Theirs, s.green)
+		}
+	}
+}
+
+// side shows a side that can't be shown line by line.
+func (p *Printer) side(name string, side *rollcall.ConflictSide) {
+	switch {
+	case side == nil:
+		p.Line("  %s: %s", name, "nothing there")
+	case side.Type == rollcall.TypeLink:
+		p.Line("  %s: a link to %s", name, rollcall.Printable(string(side.Content)))
+	default:
+		p.Line("  %s: %s", name, sizeOf(int64(len(side.Content))))
+	}
+}
+
+func (p *Printer) region(name string, lines []string, colour func(string) string) {
+	p.Line("    %s", cut(name, p.Columns-4))
+	for i, line := range lines {
+		if i == maxRegion && len(lines) > maxRegion+1 {
+			p.Line("      %s", p.style.dim(fmt.Sprintf("and %s more", plural(len(lines)-maxRegion, "line"))))
+			return
+		}
+		p.Line("      %s", cut(colour("│ "+rollcall.Printable(line)), p.Columns-6))
+	}
+	if len(lines) == 0 {
+		p.Line("      %s", p.style.dim("│ (nothing)"))
+	}
+}
+
+func (p *Printer) who(c rollcall.Changeset) string {
+	words := []string{c.Short()}
+	if c.Author != "" {
+		words = append(words, "by "+c.Author)
+	}
+	if tickets := ticketsOf(c); tickets != "" {
+		words = append(words, tickets)
+	}
+	return strings.Join(words, " ")
+}
+
+// Desks shows what is on desks.
+func (p *Printer) Desks(all []rollcall.DeskState) error {
+	for _, d := range all {
+		if p.JSON {
+			if err := p.Object(d); err != nil {
+				return err
+			}
+			continue
+		}
+		s := p.style
+		if !d.Open() {
+			p.Line("%s %s: nothing on it", s.bold(d.Code), d.Desk)
+			continue
+		}
+		state := "merged"
+		switch {
+		case d.Committing != nil:
+			state = s.red("a commit was interrupted: rollcall commit " + d.Code)
+		case !d.Clean():
+			state = s.red(plural(len(d.Conflict), "conflict"))
+		case d.Checked != nil && d.Checked.Passed:
+			state = s.green("checked")
+		case d.Checked != nil:
+			state = s.red(plural(d.Checked.Failed, "file") + " fail their checks")
+		}
+		var ids []string
+		for _, step := range d.Steps {
+			ids = append(ids, rollcall.ShortRevision(step.ID))
+		}
+		p.Line("%s", cut(fmt.Sprintf("%s %s: %s's since %s, %s → %s: %s, %s", s.bold(d.Code), d.Desk, d.By, when(d.Since), d.Source, d.Target, few(ids), state), p.Columns))
+	}
+	return nil
+}
+
+// Imported shows what an older ledger says.
+func (p *Printer) Imported(i *rollcall.Imported) error {
+	t := table{columns: p.Columns}
+	for _, c := range i.Changesets {
+		if p.JSON {
+			if err := p.Object(c); err != nil {
+				return err
+			}
+			continue
+		}
+		t.add(string(c.Standing), c.Short(), c.Author, ticketsOf(c.Changeset), c.Subject, p.style.dim(rollcall.Printable(c.Why)))
+	}
+	t.print(p.Out)
+	return nil
+}
