@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/rollcall-dev/rollcall"
 	"github.com/rollcall-dev/rollcall/internal/desk"
@@ -11,19 +13,17 @@ import (
 	vcs "github.com/rollcall-dev/rollcall/internal/vcs/git"
 )
 
-// deskEngine is Rollcall's own desk in the scratch repository, whose production branch
-// stands where the replay has come to.
+// deskEngine is Rollcall's own desk in the scratch repository, whose branches stand where
+// the replay has come to.
 type deskEngine struct {
 	h      *history
+	ledger *ledger
 	repo   *vcs.Repository
 	record *sqlite.Record
 	desk   *desk.Desk
 }
 
-func newEngine(ctx context.Context, h *history, folder string) (engine, error) {
-	if _, err := h.git.run(ctx, nil, "update-ref", "refs/heads/"+trunkBranch, h.trunkTip); err != nil {
-		return nil, err
-	}
+func newEngine(ctx context.Context, h *history, l *ledger, folder string) (engine, error) {
 	repo, err := vcs.Open(ctx, h.git.dir, "", func(string) {})
 	if err != nil {
 		return nil, err
@@ -32,7 +32,7 @@ func newEngine(ctx context.Context, h *history, folder string) (engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &deskEngine{h, repo, record, &desk.Desk{
+	return &deskEngine{h, l, repo, record, &desk.Desk{
 		Record: record, Repo: repo, Name: rollcall.DeskName, By: "replay", Dir: filepath.Join(folder, "desk"),
 		Code: &rollcall.Code{Name: "replayed", Trunk: trunkBranch, Production: productionBranch},
 	}}, nil
@@ -42,7 +42,7 @@ func (e *deskEngine) Close() error { return e.record.Close() }
 
 // Predict is rollcall merge --dry-run.
 func (e *deskEngine) Predict(ctx context.Context, base string, picks []string) (prediction, error) {
-	if err := e.moveTo(ctx, base); err != nil {
+	if err := e.moveTo(ctx, base, picks...); err != nil {
 		return prediction{}, err
 	}
 	outcome, err := e.desk.Merge(ctx, rollcall.MergeRequest{Selection: rollcall.ChangesetSelection{Texts: picks}, DryRun: true})
@@ -62,7 +62,7 @@ func (e *deskEngine) Predict(ctx context.Context, base string, picks []string) (
 // Needs is what rollcall show names: what a pick builds upon, and with what it would not
 // conflict.
 func (e *deskEngine) Needs(ctx context.Context, base, pick string) ([]string, error) {
-	if err := e.moveTo(ctx, base); err != nil {
+	if err := e.moveTo(ctx, base, pick); err != nil {
 		return nil, err
 	}
 	shown, err := e.desk.Show(ctx, pick)
@@ -78,8 +78,14 @@ func (e *deskEngine) Needs(ctx context.Context, base, pick string) ([]string, er
 	return needs, nil
 }
 
-// moveTo puts the production branch to a revision.
-func (e *deskEngine) moveTo(ctx context.Context, base string) error {
-	_, err := e.h.git.run(ctx, nil, "update-ref", "refs/heads/"+productionBranch, base)
+// moveTo puts the production branch to a revision, and the trunk to where it was by then,
+// as far as promotions tell.
+func (e *deskEngine) moveTo(ctx context.Context, base string, picks ...string) error {
+	trunk := e.ledger.trunk[base]
+	for _, id := range picks {
+		trunk = e.h.newer(trunk, id)
+	}
+	_, err := e.h.git.run(ctx, strings.NewReader(fmt.Sprintf("update refs/heads/%s %s\nupdate refs/heads/%s %s\n",
+		productionBranch, base, trunkBranch, trunk)), "update-ref", "--stdin")
 	return err
 }

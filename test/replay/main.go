@@ -106,11 +106,11 @@ func replay(ctx context.Context, o options, progress io.Writer) (*report, error)
 	if err != nil {
 		return nil, err
 	}
-	as, err := h.writeLedger(ctx)
+	ledger, err := h.writeLedger(ctx)
 	if err != nil {
 		return nil, err
 	}
-	e, err := newEngine(ctx, h, folder)
+	e, err := newEngine(ctx, h, ledger, folder)
 	if err != nil {
 		return nil, err
 	}
@@ -119,7 +119,7 @@ func replay(ctx context.Context, o options, progress io.Writer) (*report, error)
 	plain := map[string]bool{}
 	for i := range h.promotions {
 		p := &h.promotions[i]
-		base := as[p.Parents[0]]
+		base := ledger.as[p.Parents[0]]
 		j, err := h.judge(ctx, e, p, base, o, folder)
 		if err == nil && o.needs {
 			err = r.Needs.own(ctx, e, h, p, &j, base)
@@ -142,7 +142,7 @@ func replay(ctx context.Context, o options, progress io.Writer) (*report, error)
 	}
 	fmt.Fprintf(progress, "%d pairs of needs\n", len(pairs))
 	for _, q := range pairs {
-		if err := r.Needs.pair(ctx, e, h, q, plain[q.Later.ID], as); err != nil {
+		if err := r.Needs.pair(ctx, e, h, q, plain[q.Later.ID], ledger); err != nil {
 			return nil, err
 		}
 	}

@@ -87,8 +87,8 @@ func (n *needsJudged) own(ctx context.Context, e engine, h *history, p *promotio
 }
 
 // pair asks for the needs of a promotion at the production that did not yet have one.
-func (n *needsJudged) pair(ctx context.Context, e engine, h *history, q pair, plain bool, as map[string]string) error {
-	pick, base := q.Later.Picks[0], as[q.Need.Parents[0]]
+func (n *needsJudged) pair(ctx context.Context, e engine, h *history, q pair, plain bool, l *ledger) error {
+	pick, base := q.Later.Picks[0], l.as[q.Need.Parents[0]]
 	named, err := n.ask(ctx, e, base, pick)
 	if ctx.Err() != nil {
 		return ctx.Err()

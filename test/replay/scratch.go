@@ -50,22 +50,31 @@ func newScratch(ctx context.Context, repo, folder string) (git, error) {
 	return g, err
 }
 
-// writeLedger writes the stable branch once more, commit by commit with the same trees,
-// as Rollcall would have kept it: what was promoted stands in trailers, and what was
-// promoted once more was backed out before. It gives, for every stable commit, the one
-// that stands for it.
-func (h *history) writeLedger(ctx context.Context) (map[string]string, error) {
-	as := map[string]string{h.fork: h.fork}
-	last := h.fork
+// ledger is the stable branch as Rollcall would have kept it.
+type ledger struct {
+	as map[string]string // for every stable commit the one that stands for it
+	// trunk is, for each of those, the newest of the trunk's commits that was promoted by
+	// then: what the trunk had for sure.
+	trunk map[string]string
+}
+
+// writeLedger writes the stable branch once more, commit by commit with the same trees:
+// what was promoted stands in trailers, and what was promoted once more was backed out
+// before.
+func (h *history) writeLedger(ctx context.Context) (*ledger, error) {
+	as, trunk := map[string]string{h.fork: h.fork}, map[string]string{h.fork: h.fork}
+	last, newest := h.fork, h.fork
 	for i, c := range h.stable {
 		message := "replayed " + c.ID + "\n\n"
 		if p := h.pickedIn[c.ID]; p != nil {
 			for _, id := range p.Picks {
 				message += "Rollcall-Pick: " + id + "\n"
+				newest = h.newer(newest, id)
 			}
 		}
 		for _, id := range h.again(i + 1) {
 			message += "Rollcall-Back-Out: " + id + "\n"
+			newest = h.newer(newest, id)
 		}
 		if i == 0 {
 			as[c.Parents[0]] = h.fork
@@ -75,8 +84,17 @@ func (h *history) writeLedger(ctx context.Context) (map[string]string, error) {
 			return nil, err
 		}
 		as[c.ID], last = id, id
+		trunk[id] = newest
 	}
-	return as, nil
+	return &ledger{as, trunk}, nil
+}
+
+// newer gives the later one of two commits of the trunk.
+func (h *history) newer(a, b string) string {
+	if h.order[b] > h.order[a] {
+		return b
+	}
+	return a
 }
 
 // again gives what the stable commit of a number promotes and what it had already.
