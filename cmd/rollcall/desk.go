@@ -106,6 +106,10 @@ func newAvail(g *global) *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			for _, s := range states {
 				state := rollcall.Standing(s)
+				if strings.ContainsRune(s, os.PathSeparator) {
+					g.state = s // the flag of all commands, which this one's hides
+					continue
+				}
 				if !isStanding(state) {
 					return &usageError{rollcall.Errorf(rollcall.KindInvalid, "--state: there is no state %q, there are %s", rollcall.Printable(s), standings()), "avail "}
 				}
@@ -134,7 +138,7 @@ func newAvail(g *global) *cobra.Command {
 	}
 	o.flags(c)
 	f := c.Flags()
-	f.StringSliceVar(&states, "state", nil, "only those that stand so: "+standings())
+	f.StringSliceVar(&states, "state", nil, "only those that stand so: "+standings()+" (a path with a / is the state folder, as everywhere)")
 	f.StringSliceVar(&request.Authors, "author", nil, "only by this author")
 	f.StringSliceVar(&request.Tickets, "ticket", nil, "only for this ticket")
 	f.IntVar(&request.Predict, "predict-newest", 100, "for how many of the newest is told what they need and where they conflict")

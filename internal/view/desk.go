@@ -215,7 +215,7 @@ func (p *Printer) needs(o *rollcall.DeskOutcome) {
 		if len(needed) == 0 {
 			continue
 		}
-		p.Line("%s", cut(p.style.yellow("! ")+one.Short()+" merges, but changes lines of what is not on "+o.Target+": "+p.named(o, needed), p.Columns))
+		p.Line("%s", cut(p.style.yellow("! ")+one.Short()+" merges, but builds upon what is not on "+o.Target+": "+p.named(o, needed), p.Columns))
 	}
 }
 

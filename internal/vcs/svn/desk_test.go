@@ -33,7 +33,7 @@ func newDesk(t *testing.T, files map[string]string) *desk {
 // change commits files on a branch.
 func (d *desk) change(branch string, files map[string]string, remove ...string) string {
 	d.Helper()
-	return d.deskHistory.Commit(d.T, vcstest.Commit{Branch: branch, Author: "Bo", Message: "change", Files: files, Remove: remove})
+	return d.Commit(d.T, vcstest.Commit{Branch: branch, Author: "Bo", Message: "change", Files: files, Remove: remove})
 }
 
 // by runs svn in the working copy of all, and commits.

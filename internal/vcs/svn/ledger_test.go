@@ -286,11 +286,11 @@ func TestMarkManyAtOnce(t *testing.T) {
 	if d.r.head != before+1 {
 		t.Errorf("it took %d revisions", d.r.head-before)
 	}
+	got := d.stands("trunk", production)
 	for _, m := range marks {
-		if got := d.stands("trunk", production)[m.ID]; got != "integrated" {
-			t.Errorf("%s stands as %s", m.ID, got)
+		if got[m.ID] != "integrated" {
+			t.Errorf("%s stands as %s", m.ID, got[m.ID])
 		}
-		break
 	}
 	d.crossCheck("trunk", production)
 }

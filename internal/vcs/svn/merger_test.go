@@ -25,7 +25,7 @@ func (h deskHistory) Names() (trunk, production, developer string) {
 func (h deskHistory) Commit(t *testing.T, c vcstest.Commit) string {
 	t.Helper()
 	h.svn("update", "-q")
-	return history{h.world}.Commit(t, c)
+	return history(h).Commit(t, c)
 }
 
 func (h deskHistory) Repository(t *testing.T) rollcall.Repository { return h.Merger(t) }
