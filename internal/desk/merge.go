@@ -27,7 +27,7 @@ func (d *Desk) Merge(ctx context.Context, request rollcall.MergeRequest) (*rollc
 		}
 		return s.put(ctx, s.state.Source, s.state.Target, s.state.Steps, request.DryRun)
 	}
-	listed, err := d.Repo.Standees(ctx, d.Code.Trunk, d.Code.Production, false)
+	listed, err := s.standees(ctx, d.Code.Trunk, d.Code.Production, false)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +62,7 @@ func (d *Desk) BackOut(ctx context.Context, request rollcall.MergeRequest) (*rol
 	if err := s.sameWay(d.Code.Trunk, d.Code.Production); err != nil {
 		return nil, err
 	}
-	listed, err := d.Repo.Standees(ctx, d.Code.Trunk, d.Code.Production, true)
+	listed, err := s.standees(ctx, d.Code.Trunk, d.Code.Production, true)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +99,7 @@ func (d *Desk) Land(ctx context.Context, request rollcall.DeskRequest, branch st
 	if err := s.empty(); err != nil {
 		return nil, err
 	}
-	listed, err := d.Repo.Standees(ctx, branch, d.Code.Trunk, false)
+	listed, err := s.standees(ctx, branch, d.Code.Trunk, false)
 	if err != nil {
 		return nil, err
 	}
@@ -190,7 +190,7 @@ func (s *session) choose(ctx context.Context, listed []rollcall.Standee, selecti
 	wanted, err := choice{listed, s.Code.Name}.chosen(selection)
 	if rollcall.KindOf(err) == rollcall.KindNotFound && len(selection.Texts) > 0 {
 		// It may be there already: then say so.
-		if all, allErr := s.Repo.Standees(ctx, s.Code.Trunk, s.Code.Production, true); allErr == nil {
+		if all, allErr := s.standees(ctx, s.Code.Trunk, s.Code.Production, true); allErr == nil {
 			for _, text := range selection.Texts {
 				if one, oneErr := (choice{all, s.Code.Name}).one(text); oneErr == nil && !one.Standing.Mergeable() && one.Standing != rollcall.StandBlocked {
 					return nil, rollcall.Errorf(rollcall.KindConflict, "%s needs no merging: it is %s%s", one.Short(), one.Standing, in(*one))
