@@ -183,7 +183,8 @@ type Merger interface {
 	// Branches lists the branches of a pattern with their tips; empty: all.
 	Branches(ctx context.Context, pattern string) ([]string, error)
 	// Touched lists whose lines a changeset of source changes, as far as they are no older
-	// than the parting of source and target.
+	// than the parting of source and target; and, with no lines, who brought files that it
+	// changes and that target lacks.
 	Touched(ctx context.Context, source, target, id string) ([]Touch, error)
 	// LastChanged gives the changeset of a branch that last changed each path. A path that
 	// the branch never had is left out.

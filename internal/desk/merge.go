@@ -293,7 +293,11 @@ func conflictHint(code string, outcome *rollcall.DeskOutcome, dryRun bool) strin
 		for _, id := range outcome.Minimum {
 			ids = append(ids, rollcall.ShortRevision(id))
 		}
-		ways = append(ways, fmt.Sprintf("it merges cleanly together with what it builds upon: rollcall merge %s %s", code, strings.Join(ids, " ")))
+		if outcome.Steps[outcome.Merged].Kind == rollcall.StepBackOut {
+			ways = append(ways, fmt.Sprintf("it can be taken back together with what builds upon it: rollcall back-out %s %s", code, strings.Join(ids, " ")))
+		} else {
+			ways = append(ways, fmt.Sprintf("it merges cleanly together with what it builds upon: rollcall merge %s %s", code, strings.Join(ids, " ")))
+		}
 	}
 	if !dryRun {
 		ways = append(ways, fmt.Sprintf("rollcall resolve %s shows both sides; rollcall abandon %[1]s leaves the desk clean", code))

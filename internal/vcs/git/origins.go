@@ -41,7 +41,10 @@ func (r *Repository) Touched(ctx context.Context, _, target, id string) ([]rollc
 	if err != nil || len(files) > touchLimit {
 		return nil, err
 	}
-	var touched []rollcall.Touch
+	touched, err := r.lacking(ctx, c, to)
+	if err != nil {
+		return nil, err
+	}
 	for _, f := range files {
 		// Lines that are older than the parting are git's boundary: they are in both.
 		args := []string{"blame", "--porcelain", "--first-parent", "--no-progress"}
