@@ -61,6 +61,20 @@ deaf|gone)
 esac
 `
 
+// Words are a command's, with the ids of the changesets that it names.
+func (w *DeskWorld) Words(text string) []string {
+	words := strings.Fields(text)
+	for i, word := range words {
+		switch id, ok := w.IDs[word]; {
+		case word == "x":
+			words[i] = w.Branch("x")
+		case ok && i > 1:
+			words[i] = id
+		}
+	}
+	return words
+}
+
 // calls is the folder of the wrappers.
 func (w *DeskWorld) calls(name string) string { return w.Path("calls", name) }
 
@@ -76,15 +90,15 @@ func (w *DeskWorld) Wrap() {
 	w.early = w.calls("bin")
 }
 
-// Call is one run of a program that rollcall started.
-type Call struct {
+// Child is one run of a program that rollcall started.
+type Child struct {
 	Nth int // of all, from 1
 	// Words is the program with its verb.
 	Words string
 }
 
 // Effect tells whether it may have changed anything.
-func (c Call) Effect() bool {
+func (c Child) Effect() bool {
 	switch c.Words {
 	case "git init", "git fetch", "git push", "git hash-object", "git merge-tree", "git mktree",
 		"svnmucc", "svn checkout", "svn update", "svn merge", "svn revert", "svn cleanup", "svn commit", "svn propset", "svn propdel", "svn resolve", "svn add", "svn delete", "svn copy":
@@ -94,14 +108,14 @@ func (c Call) Effect() bool {
 }
 
 // Counted runs rollcall and tells what it started.
-func (w *DeskWorld) Counted(args ...string) (Result, []Call) {
+func (w *DeskWorld) Counted(args ...string) (Result, []Child) {
 	w.t.Helper()
-	r, _ := w.KillCall(Call{}, "", args...)
+	r, _ := w.KillChild(Child{}, "", args...)
 	return r, w.Calls()
 }
 
-// KillCall runs rollcall and kills it at a call, and tells whether it came to that.
-func (w *DeskWorld) KillCall(at Call, phase Phase, args ...string) (Result, bool) {
+// KillChild runs rollcall and kills it at a call, and tells whether it came to that.
+func (w *DeskWorld) KillChild(at Child, phase Phase, args ...string) (Result, bool) {
 	w.t.Helper()
 	for _, name := range []string{"calls", "reached", "at", "gone", "orphan"} {
 		os.Remove(w.calls(name))
@@ -118,7 +132,7 @@ func (w *DeskWorld) KillCall(at Call, phase Phase, args ...string) (Result, bool
 }
 
 // Calls are those of the last run.
-func (w *DeskWorld) Calls() (all []Call) {
+func (w *DeskWorld) Calls() (all []Child) {
 	b, err := os.ReadFile(w.calls("calls"))
 	w.check(err)
 	for line := range strings.Lines(string(b)) {
@@ -136,7 +150,7 @@ func (w *DeskWorld) Calls() (all []Call) {
 		if name == "git" || name == "svn" {
 			name += " " + verb
 		}
-		all = append(all, Call{len(all) + 1, name})
+		all = append(all, Child{len(all) + 1, name})
 	}
 	return all
 }
@@ -194,4 +208,4 @@ func (s *Started) Wait() Result {
 	return r
 }
 
-func (c Call) String() string { return strconv.Itoa(c.Nth) + " " + filepath.Base(c.Words) }
+func (c Child) String() string { return strconv.Itoa(c.Nth) + " " + filepath.Base(c.Words) }

@@ -37,9 +37,9 @@ const deskSite = `code:
     production: PRODUCTION
     branches: DEV*
     checks:
-      - {name: php syntax, files: ["*.php"], run: "php -n -l {file}"}
+      - {name: php syntax, files: ["*.php"], run: 'php -n -l {file}'}
 environments:
-  production: {code: www, to: /{dir}/srv}
+  production: {code: www, to: "/{dir}/srv"}
 `
 
 // NewDesk makes such a world. On the trunk there are css and login, which merge; clash,
