@@ -95,10 +95,10 @@ func (w *DeskWorld) begin(files map[string]string) {
 	w.write("begin", files)
 	if w.VCS == "svn" {
 		w.Shell("", "svnadmin", "create", w.Path("repo"))
-		w.Shell("", "svn", "import", "-q", "-m", "begin", "--username", "Ada", w.Path("begin"), w.url()+"/trunk")
-		w.Shell("", "svn", "mkdir", "-q", "-m", "branches", w.url()+"/branches")
+		w.Shell("", "svn", "import", "-q", "-m", "the first", "--username", "Ada", w.Path("begin"), w.url()+"/trunk")
+		w.Shell("", "svn", "mkdir", "-q", "-m", "a place for branches", w.url()+"/branches")
 		for _, branch := range []string{"production", "x"} {
-			w.Shell("", "svn", "copy", "-q", "-m", branch, w.url()+"/trunk", w.url()+"/"+w.Branch(branch))
+			w.Shell("", "svn", "copy", "-q", "-m", "branch "+branch, w.url()+"/trunk", w.url()+"/"+w.Branch(branch))
 		}
 	} else {
 		w.Shell("", "git", "init", "-q", "--bare", "-b", "trunk", w.Path("repo"))
@@ -130,7 +130,7 @@ func (w *DeskWorld) change(name, branch string, files map[string]string) {
 	dir := filepath.Join("dev", branch)
 	w.write(dir, files)
 	if w.VCS == "svn" {
-		w.Shell(dir, "svn", "commit", "-q", "-m", name, "--username", "Ada")
+		w.Shell(dir, "svn", "commit", "-q", "--force-log", "-m", name, "--username", "Ada")
 		w.Shell(dir, "svn", "update", "-q")
 		w.IDs[name] = "r" + w.Shell(dir, "svn", "info", "--show-item", "last-changed-revision")
 		return
