@@ -44,7 +44,7 @@ read at phase <$own/at
 : >$own/reached
 case $phase in
 before)
-	kill -9 -- -$group; exit 137;;
+	kill -9 -$group; exit 137;;
 orphaned)
 	: >$own/orphan
 	kill -9 $PPID
@@ -57,7 +57,7 @@ deaf|gone)
 	echo 'fatal: the remote end hung up unexpectedly' >&2; exit 128;;
 *)
 	$real "$@"
-	kill -9 -- -$group; exit 137;;
+	kill -9 -$group; exit 137;;
 esac
 `
 

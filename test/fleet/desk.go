@@ -211,8 +211,9 @@ func (w *DeskWorld) Digest() Digest {
 	add := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
 	for _, branch := range []string{"production", "trunk", "x"} {
 		add("%s: tree %s", branch, w.tree(branch))
-		for _, one := range w.commits(branch) {
-			add("%s: %s", branch, one)
+		all := w.commits(branch)
+		for i, one := range all {
+			add("%s: commit %d: %s", branch, len(all)-i, one)
 		}
 	}
 	names := map[string]string{}

@@ -186,6 +186,9 @@ func (d desking) round(t *testing.T, w *fleet.DeskWorld, p deskPosition, after, 
 	} else {
 		r, reached = w.KillChild(p.child, p.phase, words...)
 	}
+	if reached && r.Exit != -1 && p.event == nil {
+		t.Fatalf("it was not killed: the run ended with %d\n%s\n%s", r.Exit, r.Out, r.Err)
+	}
 	if !reached && p.event != nil || !reached && r.Exit != d.exit {
 		t.Fatalf("it was never reached: the run ended with %d\n%s\n%s", r.Exit, r.Out, r.Err)
 	}
