@@ -2,17 +2,14 @@ package fleet
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/xml"
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -207,30 +204,26 @@ func (w *DeskWorld) Desk() (state *rollcall.DeskState) {
 // ledger, and what is on the desk. Times, hashes of commits and tokens are left out.
 func (w *DeskWorld) Digest() Digest {
 	w.t.Helper()
-	var lines []string
-	add := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
-	for _, branch := range []string{"production", "trunk", "x"} {
-		add("%s: tree %s", branch, w.tree(branch))
-		all := w.commits(branch)
-		for i, one := range all {
-			add("%s: commit %d: %s", branch, len(all)-i, one)
-		}
-	}
-	names := map[string]string{}
-	for name, id := range w.IDs {
-		names[id] = name
-	}
+	lines := w.stored()
 	avail := []string{"avail", "www", "--json", "--predict-newest", "0"}
 	for _, s := range rollcall.Standings {
 		avail = append(avail, "--state", string(s))
 	}
 	for _, a := range jsonLines[rollcall.Available](w.World, w.ask(avail...)) {
-		add("ledger: %s is %s by %q, %q, on the desk %q", names[a.ID], a.Standing, a.By, a.Why, a.OnDesk)
+		lines = append(lines, fmt.Sprintf("ledger: %s is %s by %q, %q, on the desk %q", w.name(a.ID), a.Standing, a.By, a.Why, a.OnDesk))
 	}
+	return Digest(strings.Join(lines, "\n")+"\n") + w.DeskDigest()
+}
+
+// DeskDigest is what is on the desk.
+func (w *DeskWorld) DeskDigest() Digest {
+	w.t.Helper()
+	var lines []string
+	add := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
 	d := w.Desk()
 	add("desk: of %q, %s → %s, %d of %d merged, in doubt %t", d.By, d.Source, d.Target, d.Merged, len(d.Steps), d.Committing != nil)
-	for _, step := range d.Steps {
-		add("desk: %s %s", step.Kind, names[step.ID])
+	for i, step := range d.Steps {
+		add("desk: step %d: %s %s", i+1, step.Kind, w.name(step.ID))
 	}
 	for _, c := range d.Conflict {
 		add("desk: %s conflicts", c.Path)
@@ -238,27 +231,41 @@ func (w *DeskWorld) Digest() Digest {
 	return Digest(strings.Join(lines, "\n") + "\n")
 }
 
-func (w *DeskWorld) tree(branch string) string {
-	if w.VCS == "git" {
-		return w.Shell("", "git", "-C", w.Path("repo"), "rev-parse", w.Branch(branch)+"^{tree}")
-	}
-	dir := w.Path("tmp", "export")
-	w.Shell("", "svn", "export", "-q", "--force", w.url()+"/"+w.Branch(branch), dir)
-	defer os.RemoveAll(dir)
-	files := map[string]string{}
-	w.check(filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
+// name is what a changeset is called here.
+func (w *DeskWorld) name(id string) string {
+	for name, known := range w.IDs {
+		if known == id {
+			return name
 		}
-		b, err := os.ReadFile(name)
-		files[strings.TrimPrefix(name, dir)] = string(b)
-		return err
-	}))
-	h := sha256.New()
-	for _, name := range slices.Sorted(maps.Keys(files)) {
-		fmt.Fprintf(h, "%q %q\n", name, files[name])
 	}
-	return fmt.Sprintf("%x, mergeinfo %q", h.Sum(nil)[:8], w.Shell("", "sh", "-c", "svn proplist -v "+w.url()+"/"+w.Branch(branch)))
+	return "HASH"
+}
+
+// stored is what the repository holds.
+func (w *DeskWorld) stored() (lines []string) {
+	add := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
+	if w.VCS == "svn" {
+		for _, line := range w.exported() {
+			add("tree: %s", line)
+		}
+		for line := range strings.Lines(w.Shell("", "svn", "proplist", "-v", "-R", w.url())) {
+			add("property: %q", line)
+		}
+		for _, line := range w.logged() {
+			add("commit: %s", line)
+		}
+		return lines
+	}
+	for _, branch := range []string{"production", "trunk", "x"} {
+		add("%s: tree %s", branch, w.Shell("", "git", "-C", w.Path("repo"), "rev-parse", w.Branch(branch)+"^{tree}"))
+		text := w.Shell("", "git", "-C", w.Path("repo"), "log", "-z", "--format=%an <%ae>: %B", w.Branch(branch))
+		all := strings.Split(text, "\x00")
+		for i, one := range all {
+			one = deskToken.ReplaceAllString(one, "Rollcall-Desk")
+			add("%s: commit %d: %q", branch, len(all)-i, hashText.ReplaceAllStringFunc(one, w.name))
+		}
+	}
+	return lines
 }
 
 var (
@@ -266,32 +273,38 @@ var (
 	deskToken = regexp.MustCompile(`Rollcall-Desk: [A-Z0-9]+`)
 )
 
-func (w *DeskWorld) commits(branch string) (all []string) {
-	if w.VCS == "git" {
-		text := w.Shell("", "git", "-C", w.Path("repo"), "log", "-z", "--format=%an <%ae>: %B", w.Branch(branch))
-		for one := range strings.SplitSeq(text, "\x00") {
-			one = deskToken.ReplaceAllString(one, "Rollcall-Desk")
-			all = append(all, fmt.Sprintf("%q", hashText.ReplaceAllStringFunc(one, func(id string) string {
-				for name, known := range w.IDs {
-					if known == id {
-						return name
-					}
-				}
-				return "HASH"
-			})))
+// exported are the files of all branches.
+func (w *DeskWorld) exported() (lines []string) {
+	dir := w.Path("tmp", "export")
+	w.Shell("", "svn", "export", "-q", "--force", w.url(), dir)
+	defer os.RemoveAll(dir)
+	w.check(filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
 		}
-		return all
-	}
+		b, err := os.ReadFile(name)
+		lines = append(lines, fmt.Sprintf("%q %q", strings.TrimPrefix(name, dir), b))
+		return err
+	}))
+	return lines
+}
+
+// logged are the revisions of all branches.
+func (w *DeskWorld) logged() (all []string) {
 	var log struct {
 		Entries []struct {
 			Revision int    `xml:"revision,attr"`
 			Author   string `xml:"author"`
 			Message  string `xml:"msg"`
+			Paths    []struct {
+				Action string `xml:"action,attr"`
+				Path   string `xml:",chardata"`
+			} `xml:"paths>path"`
 		} `xml:"logentry"`
 	}
-	w.check(xml.Unmarshal([]byte(w.Shell("", "svn", "log", "--xml", w.url()+"/"+w.Branch(branch))), &log))
+	w.check(xml.Unmarshal([]byte(w.Shell("", "svn", "log", "-v", "--xml", w.url())), &log))
 	for _, e := range log.Entries {
-		all = append(all, fmt.Sprintf("r%d %s: %q", e.Revision, e.Author, deskToken.ReplaceAllString(e.Message, "Rollcall-Desk")))
+		all = append(all, fmt.Sprintf("r%d %s %v: %q", e.Revision, e.Author, e.Paths, deskToken.ReplaceAllString(e.Message, "Rollcall-Desk")))
 	}
 	return all
 }
