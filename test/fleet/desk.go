@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -379,4 +380,29 @@ func files(dir string, is func(name string) bool) (all []string) {
 		return nil
 	})
 	return all
+}
+
+// As is the same world as another person sees it: behind sudo, who said that.
+func (w *DeskWorld) As(person string) *DeskWorld {
+	other := w.For(w.t)
+	other.env = append(slices.Clone(w.env), "SUDO_USER="+person)
+	return other
+}
+
+// Elsewhere is a commit to production by somebody who has no Rollcall.
+func (w *DeskWorld) Elsewhere() {
+	w.t.Helper()
+	// Nobody's working copy is brought back with the rest.
+	dir := w.Path("tmp", "elsewhere")
+	name := filepath.Join("tmp", "elsewhere")
+	if w.VCS == "svn" {
+		w.Shell("", "svn", "checkout", "-q", w.url()+"/"+w.Branch("production"), dir)
+		w.write(name, map[string]string{"lib/f.txt": "three\n"})
+		w.Shell(name, "svn", "commit", "-q", "--force-log", "-m", "by hand", "--username", "Cy")
+		return
+	}
+	w.Shell("", "git", "clone", "-q", "-b", "production", w.Path("repo"), dir)
+	w.write(name, map[string]string{"lib/f.txt": "three\n"})
+	w.Shell(name, "git", "commit", "-q", "-a", "-m", "by hand")
+	w.Shell(name, "git", "push", "-q")
 }
