@@ -90,7 +90,11 @@ func committing(w *fleet.DeskWorld) fleet.Child {
 }
 
 func twoCommits(t *testing.T, w *fleet.DeskWorld, is fleet.Digest) {
-	for range 3 {
+	times := 1
+	if *all {
+		times = 5
+	}
+	for range times {
 		w.Restore()
 		one, two := w.Start("commit", "www"), w.Start("commit", "www")
 		a, b := one.Wait(), two.Wait()

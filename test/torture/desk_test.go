@@ -152,6 +152,9 @@ func (d desking) goOn(w *fleet.DeskWorld) {
 func (d desking) positions(vcs string, children []fleet.Child, events []fleet.Position) (positions []deskPosition) {
 	for _, e := range events {
 		for _, phase := range []fleet.Phase{fleet.Before, fleet.After} {
+			if phase == fleet.Before && !*all {
+				continue
+			}
 			at := e
 			at.Phase = phase
 			positions = append(positions, deskPosition{event: &at})
