@@ -209,3 +209,47 @@ func (s *Started) Wait() Result {
 }
 
 func (c Child) String() string { return strconv.Itoa(c.Nth) + " " + filepath.Base(c.Words) }
+
+// KillAfter runs rollcall and after a time kills it with all that it has started, wherever
+// they are. A test's process group is not enough: svn has one of its own.
+func (w *DeskWorld) KillAfter(late time.Duration, args ...string) (Result, bool) {
+	w.t.Helper()
+	s := w.Start(args...)
+	ended := make(chan Result, 1)
+	go func() { ended <- s.Wait() }()
+	select {
+	case r := <-ended:
+		return r, false
+	case <-time.After(late):
+	}
+	for _, pid := range family(s.c.Process.Pid) {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+	r := <-ended
+	return r, r.Exit == -1
+}
+
+// family is a process and all below it. It must not have been waited for.
+func family(pid int) []int {
+	children := map[int][]int{}
+	all, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, name := range all {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			continue // it has ended
+		}
+		own, err := strconv.Atoi(filepath.Base(filepath.Dir(name)))
+		words := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
+		if err != nil || len(words) < 2 {
+			continue
+		}
+		if parent, err := strconv.Atoi(words[1]); err == nil {
+			children[parent] = append(children[parent], own)
+		}
+	}
+	found := []int{pid}
+	for i := 0; i < len(found); i++ {
+		found = append(found, children[found[i]]...)
+	}
+	return found
+}

@@ -345,9 +345,6 @@ func (w *DeskWorld) Unsound() (all []string) {
 		}
 	} else {
 		check("", "svnadmin", "verify", "-q", w.Path("repo"))
-		if left := w.Shell("", "svnadmin", "lstxns", w.Path("repo")); left != "" {
-			all = append(all, "the repository has the transactions "+left)
-		}
 		for _, wc := range files(state, func(name string) bool { return filepath.Base(name) == "wc.db" }) {
 			dir := filepath.Dir(filepath.Dir(wc))
 			c := exec.Command("svn", "status", "--non-interactive", dir)

@@ -126,6 +126,60 @@ func (d desking) kill(t *testing.T, w *fleet.DeskWorld) {
 		d.name, w.VCS, len(positions), len(events), len(children), done, missed, time.Since(began).Seconds())
 }
 
+// Rollcall and all that it has started are killed at one moment, wherever they are: also in
+// the middle of what git and svn do.
+func TestDeskKilledAnywhereOnGit(t *testing.T) { killAnywhere(t, "git") }
+func TestDeskKilledAnywhereOnSVN(t *testing.T) { killAnywhere(t, "svn") }
+
+// anywhere is at how many moments of its time a command is killed.
+const anywhere = 25
+
+func killAnywhere(t *testing.T, vcs string) {
+	needsAll(t)
+	t.Parallel()
+	for _, d := range deskings {
+		switch d.name {
+		case "merge", "merge with conflicts", "commit of a resolution", "commit of a branch":
+			t.Run(d.name, func(t *testing.T) {
+				t.Parallel()
+				d.killAnywhere(t, fleet.NewDesk(t, vcs, programsFor(t)))
+			})
+		}
+	}
+}
+
+func (d desking) killAnywhere(t *testing.T, w *fleet.DeskWorld) {
+	if !d.cold {
+		for _, text := range d.before {
+			d.prepare(w, text)
+		}
+	}
+	w.Save()
+	began := time.Now()
+	w.Must(d.exit, w.Words(d.command)...)
+	takes := time.Since(began)
+	after := w.DeskDigest()
+	d.goOn(w)
+	is := w.Digest()
+	done, missed := 0, 0
+	for i := range anywhere {
+		w.Restore()
+		late := takes * time.Duration(i+1) / (anywhere + 1)
+		ok := t.Run(fmt.Sprintf("after %d of %d", i+1, anywhere+1), func(t *testing.T) {
+			w := w.For(t)
+			if _, killed := w.KillAfter(late, w.Words(d.command)...); !killed {
+				missed++
+			}
+			d.takeUp(t, w, "within "+d.command, false, after, is)
+		})
+		if ok {
+			done++
+		}
+	}
+	t.Logf("COUNT: %s on %s, killed with all below it at %d moments of %s (%d came too late): as it should be after %d",
+		d.name, w.VCS, anywhere, takes.Round(time.Millisecond), missed, done)
+}
+
 // prepare runs a command that leads to the one that is tried: with the exit code that it
 // begins with, or killed where that is -1.
 func (d desking) prepare(w *fleet.DeskWorld, text string) {
@@ -198,25 +252,31 @@ func (d desking) round(t *testing.T, w *fleet.DeskWorld, p deskPosition, after, 
 	if !reached && p.event != nil || !reached && r.Exit != d.exit {
 		t.Fatalf("it was never reached: the run ended with %d\n%s\n%s", r.Exit, r.Out, r.Err)
 	}
-	// He looks, and gives the same command again: or the one that he is told to give.
+	d.takeUp(t, w, p.String(), p.phase == fleet.Orphaned, after, is)
+	return reached
+}
+
+// takeUp is what a person does then: he looks, and gives the same command again, or the
+// one that he is told to give; and the day goes on.
+func (d desking) takeUp(t *testing.T, w *fleet.DeskWorld, where string, orphans bool, after, is fleet.Digest) {
+	t.Helper()
 	w.Must(0, "desk", "www")
-	next := words
+	next := w.Words(d.command)
 	if w.Desk().Committing != nil {
 		next = w.Words("commit www")
 	}
-	said := d.again(w, next, p.phase == fleet.Orphaned)
+	said := d.again(w, next, orphans)
 	w.Settle()
 	if differs := w.DeskDigest().Against(after); differs != "" {
-		t.Errorf("after a kill %s, and once more: %s\nit said %s", p, differs, said)
+		t.Errorf("after a kill %s, and once more: %s\nit said %s", where, differs, said)
 	}
 	d.goOn(w)
 	if differs := w.Digest().Against(is); differs != "" {
-		t.Errorf("at the end of the day, after a kill %s: %s", p, differs)
+		t.Errorf("at the end of the day, after a kill %s: %s", where, differs)
 	}
 	if unsound := w.Unsound(); len(unsound) > 0 {
-		t.Errorf("after a kill %s: %s", p, strings.Join(unsound, "\n"))
+		t.Errorf("after a kill %s: %s", where, strings.Join(unsound, "\n"))
 	}
-	return reached
 }
 
 // again gives a command until it is done: at once, but where what was orphaned is still
