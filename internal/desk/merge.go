@@ -96,7 +96,7 @@ func (d *Desk) Land(ctx context.Context, request rollcall.DeskRequest, branch st
 		return nil, err
 	}
 	defer s.free()
-	if err := s.empty(); err != nil {
+	if err := s.emptyBut(branch, d.Code.Trunk, rollcall.StepPick); err != nil {
 		return nil, err
 	}
 	listed, err := s.standees(ctx, branch, d.Code.Trunk, false)
@@ -132,7 +132,7 @@ func (d *Desk) whole(ctx context.Context, request rollcall.DeskRequest, source, 
 		return nil, err
 	}
 	defer s.free()
-	if err := s.empty(); err != nil {
+	if err := s.emptyBut(source, target, rollcall.StepMerge); err != nil {
 		return nil, err
 	}
 	if err := s.mayMerge(ctx, source, target); err != nil {
@@ -176,10 +176,15 @@ func (s *session) sameWay(source, target string) error {
 		WithHint("rollcall commit %s or rollcall abandon %[1]s comes first", s.Code.Name)
 }
 
-// empty refuses a desk with anything on it.
-func (s *session) empty() error {
+// emptyBut refuses a desk with anything on it but the same: who died over a command gives
+// it again.
+func (s *session) emptyBut(source, target string, kind rollcall.DeskStepKind) error {
 	if err := s.settled(); err != nil || !s.state.Open() {
 		return err
+	}
+	other := func(step rollcall.DeskStep) bool { return step.Kind != kind }
+	if s.state.Source == source && s.state.Target == target && !slices.ContainsFunc(s.state.Steps, other) {
+		return nil
 	}
 	return rollcall.Errorf(rollcall.KindConflict, "the desk has %s for %s on it", names(s.state.Steps), s.state.Target).
 		WithHint("rollcall commit %s or rollcall abandon %[1]s comes first", s.Code.Name)
