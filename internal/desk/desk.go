@@ -41,15 +41,25 @@ const lockWait = 3 * time.Second
 // enter takes the desk for one command. A desk that is somebody else's is refused, unless
 // it is to be taken over.
 func (d *Desk) enter(ctx context.Context, takeOver bool) (*session, error) {
+	s, err := d.look(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.claim(ctx, takeOver); err != nil {
+		s.free()
+		return nil, err
+	}
+	return s, nil
+}
+
+// look is enter for a command that changes nothing: whose the desk is does not matter.
+func (d *Desk) look(ctx context.Context) (*session, error) {
 	free, err := d.lock(ctx)
 	if err != nil {
 		return nil, err
 	}
 	s := &session{Desk: d, free: free}
-	if s.state, err = ReadState(ctx, d.Record, d.Code.Name, d.Name); err == nil {
-		err = s.claim(ctx, takeOver)
-	}
-	if err != nil {
+	if s.state, err = ReadState(ctx, d.Record, d.Code.Name, d.Name); err != nil {
 		free()
 		return nil, err
 	}

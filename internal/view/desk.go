@@ -334,7 +334,8 @@ func (p *Printer) Desks(all []rollcall.DeskState) error {
 		for _, step := range d.Steps {
 			ids = append(ids, rollcall.ShortRevision(step.ID))
 		}
-		p.Line("%s", cut(fmt.Sprintf("%s %s: %s's since %s, %s → %s: %s, %s", s.bold(d.Code), d.Desk, d.By, when(d.Since), d.Source, d.Target, few(ids), state), p.Columns))
+		p.Line("%s", cut(fmt.Sprintf("%s %s: %s's since %s, %s → %s, %s", s.bold(d.Code), d.Desk, d.By, when(d.Since), d.Source, d.Target, state), p.Columns))
+		p.Line("  %s", cut(few(ids), p.Columns-2))
 	}
 	return nil
 }

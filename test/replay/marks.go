@@ -62,7 +62,7 @@ func byExpression(expression *regexp.Regexp) func(string) ([]string, string) {
 }
 
 var (
-	svnVerb   = regexp.MustCompile(`^(?i)(?:on the \S+ branch, *)?(?:merge[sd]?|(?:back)?port(?:s|ed)?) `)
+	svnVerb   = regexp.MustCompile(`^(?i)(?:on the \S+ branch, *)?(?:merge[sd]?|(?:back)?port(?:s|ed)?)[ -]`)
 	svnInside = regexp.MustCompile(`(?i)\bmerged? (?:from trunk )?((?:-r|-c|r)\d.*)`)
 	svnBack   = regexp.MustCompile(`(?i)^\*|\bre(?:vers|vert)|\bundo`)
 	svnFill   = regexp.MustCompile(`^(?i)(?:the|part of|fix(?:es)?|(?:from )?trunk|revision(?:s|\(s\))?|changesets?|commits?) +`)

@@ -23,6 +23,8 @@ func TestMarks(t *testing.T) {
 		{"svn", "Merge 200 fixes from trunk", "", ""},
 		{"svn", "Merged revision(s) 31080 from trunk: a subject", "r31080", ""},
 		{"svn", "merge -c2345 from trunk to branch 2.0", "r2345", ""},
+		{"svn", "merge-r17765 from trunk to branch 2.4 feature 2737: a subject", "r17765", ""},
+		{"svn", "merge -r1234 from trunk", "r1234", ""},
 		{"svn", "Merge trunk 2534:2536 into branch 2.0", "r2535-r2536", ""},
 		{"svn", "merge part of r100 & r101 from trunk to branch 2.0", "r100 r101", ""},
 		{"svn", "merge svn:1234 into 2.5 branch", "r1234", ""},

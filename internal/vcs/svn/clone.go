@@ -41,31 +41,42 @@ func (b *bench) clone(ctx context.Context) (bool, error) {
 // copyFolder copies a working copy with its times, by which svn tells what was edited.
 // What is in its store never changes, and is linked.
 func copyFolder(ctx context.Context, from, to string) error {
-	store := filepath.Join(from, ".svn", "pristine") + string(filepath.Separator)
-	return filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
+	return copyBelow(ctx, from, to, filepath.Join(from, ".svn", "pristine")+string(filepath.Separator))
+}
+
+func copyBelow(ctx context.Context, from, to, store string) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	entries, err := os.ReadDir(from)
+	if err != nil {
+		return err
+	}
+	if err := os.Mkdir(to, 0o755); err != nil {
+		return err
+	}
+	for _, e := range entries {
+		path, place := filepath.Join(from, e.Name()), filepath.Join(to, e.Name())
+		var err error
+		switch {
+		case e.IsDir():
+			err = copyBelow(ctx, path, place, store)
+		case e.Type()&fs.ModeSymlink != 0:
+			var target string
+			if target, err = os.Readlink(path); err == nil {
+				err = os.Symlink(target, place)
+			}
+		case !e.Type().IsRegular():
+			err = fmt.Errorf("%s is neither file, folder nor link", path)
+		case strings.HasPrefix(path, store) && os.Link(path, place) == nil:
+		default:
+			err = copyFile(path, place)
+		}
 		if err != nil {
 			return err
 		}
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		place := filepath.Join(to, strings.TrimPrefix(path, from))
-		switch {
-		case d.IsDir():
-			return os.Mkdir(place, 0o755)
-		case d.Type()&fs.ModeSymlink != 0:
-			target, err := os.Readlink(path)
-			if err != nil {
-				return err
-			}
-			return os.Symlink(target, place)
-		case !d.Type().IsRegular():
-			return fmt.Errorf("%s is neither file, folder nor link", path)
-		case strings.HasPrefix(path, store) && os.Link(path, place) == nil:
-			return nil
-		}
-		return copyFile(path, place)
-	})
+	}
+	return nil
 }
 
 func copyFile(from, to string) error {

@@ -64,10 +64,12 @@ func (h deskHistory) Bring(t *testing.T, from, into, id string, edits map[string
 }
 
 func TestMergerOnDisk(t *testing.T) {
+	t.Parallel()
 	vcstest.RunMerger(t, func(t *testing.T) vcstest.MergerHistory { return newDeskHistory(t) })
 }
 
 func TestMergerOnAServer(t *testing.T) {
+	t.Parallel()
 	vcstest.RunMerger(t, func(t *testing.T) vcstest.MergerHistory {
 		h := newDeskHistory(t)
 		h.address = serve(t, h.world, "[general]\nanon-access = write\n") + "/" + url.PathEscape(filepath.Base(h.dir))
