@@ -20,10 +20,12 @@ import (
 func newDemo(g *global) *cobra.Command {
 	var once bool
 	c := &cobra.Command{
-		Use: "demo", Short: "Show a whole fleet being rolled, on this machine, in under a minute",
-		Long: "Starts two CDN nodes and four app nodes on loopback, each with its own ssh server and\n" +
-			"web server, a balancer, a git repository with a story in it, and visitors who ask for\n" +
-			"pages all the time. Everything lives in a temporary folder and is gone after.",
+		Use: "demo", Short: "Show a change go from trunk to a whole fleet, on this machine, in under a minute",
+		Long: "Starts two CDN nodes, four app nodes and a staging node on loopback, each with its own\n" +
+			"ssh server and web server, a balancer, a git repository with a trunk and a production\n" +
+			"branch, and visitors who ask for pages all the time. Changesets are merged, checked,\n" +
+			"tried on staging, committed and rolled; then comes a bad one. It needs git. Everything\n" +
+			"lives in a temporary folder and is gone after.",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			ctx, cancel := g.untilStopped(c.Context())
@@ -77,7 +79,8 @@ func runDemo(ctx context.Context, g *global, once bool) error {
 
 // tell is the story, from top to bottom.
 func (w *walk) tell(ctx context.Context) error {
-	w.say("A fleet on loopback: cdn1 cdn2, and app1 to app4 behind a balancer at\n%s, with stage1 beside them for staging. Its site is\n%s:\nevery command is run there.", w.fleet.PagesURL, w.site)
+	w.say("A fleet on loopback: cdn1 cdn2, app1 to app4 behind a balancer, and stage1 to\n"+
+		"try things on. Each command is run where its rollcall.yaml is:\n%s", w.site)
 	var err error
 	if w.story, err = demo.WriteStory(ctx, w.fleet.Dir); err != nil {
 		return err
@@ -101,7 +104,8 @@ func (w *walk) tell(ctx context.Context) error {
 
 // open brings the production branch onto empty nodes, and lets the visitors in.
 func (w *walk) open(ctx context.Context) error {
-	w.say("What is on the production branch goes to staging first, and then onto empty\nnodes: the CDN before the pages that need it.")
+	w.say("What is on the production branch goes to staging first, and then onto empty\n" +
+		"nodes: the CDN before the pages that need it.")
 	if err := w.runAll(ctx, "roll staging --yes", "roll production --yes"); err != nil {
 		return err
 	}
@@ -118,7 +122,8 @@ func (w *walk) merge(ctx context.Context) error {
 	if err := w.run(ctx, "avail www"); err != nil {
 		return err
 	}
-	w.say("Two of these are to go live. One changes what another one wrote: merged without\nit, that would be a conflict. The desk says so, and what it needs.")
+	w.say("Two of these are to go live. One of them changes a line that a third one wrote,\n" +
+		"and without that one it conflicts. The desk says so, and names what it needs.")
 	return errors.Join(
 		w.fails(ctx, "merge www "+w.id(demo.Count)+" "+w.id(demo.Autumn), rollcall.KindConflict),
 		w.run(ctx, "merge www "+w.id(demo.Keep)),
@@ -126,40 +131,55 @@ func (w *walk) merge(ctx context.Context) error {
 }
 
 func (w *walk) promote(ctx context.Context) error {
-	w.say("They are on the desk in the trunk's order, and pass the site's checks. This\ncandidate is tried on staging; the public site stays as it is.")
+	w.say("All three are on the desk, in the trunk's order, and pass the site's checks.\n" +
+		"This candidate is tried on staging, while the public site stays as it is.")
 	if err := w.run(ctx, "roll staging --yes"); err != nil {
 		return err
 	}
 	if err := w.look(ctx, w.fleet.Staging.WebURL()+"/shop", w.fleet.PagesURL+"/shop"); err != nil {
 		return err
 	}
-	w.say("It is good. Each changeset becomes a commit of the production branch, with its\nauthor; and what was tried, byte for byte, is what rolls.")
-	return w.runAll(ctx, "commit www", "plan production", "roll production --yes")
+	w.say("It is good. Each changeset becomes a commit of the production branch, with its\n" +
+		"author; and what was tried is what rolls, byte for byte.")
+	err := w.runAll(ctx, "commit www", "plan production", "roll production --yes")
+	w.printer.Note("visitors so far: %s", seen(w.load.Counts()))
+	return err
 }
 
 func (w *walk) mishap(ctx context.Context) error {
-	w.say("The next one goes the same way. Every file of it is right, and it works on\nstaging, where somebody made the database that it asks for.")
+	w.say("The next one goes the same way. Its files pass every check, and it works on\n" +
+		"staging, because somebody made the database there that it asks for.")
 	if err := w.runAll(ctx, "merge www "+w.id(demo.Warehouse), "roll staging --yes"); err != nil {
 		return err
 	}
 	if err := w.look(ctx, w.fleet.Staging.WebURL()+"/about"); err != nil {
 		return err
 	}
-	w.say("Nobody made that database in production. Only the nodes can tell, and do.")
+	w.say("On the nodes of production nobody made it. Only they can tell, and they do: each\n" +
+		"is asked for its health as soon as it is switched.")
 	if err := w.run(ctx, "commit www"); err != nil {
 		return err
 	}
 	if err := w.fails(ctx, "roll production --yes", rollcall.KindRolledBack); err != nil {
 		return fmt.Errorf("the bad changeset was not caught: %w", err)
 	}
-	w.say("It got no further than the first app node. All are where they were, and on hold.")
+	w.say("It got no further than the first app node. Everything is where it was, and on\n" +
+		"hold, since the branch would bring it back:")
+	if err := w.run(ctx, "status"); err != nil {
+		return err
+	}
 	return w.look(ctx, w.fleet.PagesURL+"/about")
 }
 
 func (w *walk) backOut(ctx context.Context) error {
-	w.say("It is still on the production branch. It is taken back there, until there is a\ndatabase.")
-	return w.runAll(ctx, "back-out www "+w.id(demo.Warehouse), "commit www -m 'no database yet'",
-		"avail www --state backed-out", "status", "log")
+	w.say("So it is taken back there, and can be merged again once there is a database.")
+	err := w.runAll(ctx, "back-out www "+w.id(demo.Warehouse), "commit www -m 'no such database yet'",
+		"avail www --state backed-out", "unhold production")
+	if err != nil {
+		return err
+	}
+	w.say("What rolled, and whose it was:")
+	return w.run(ctx, "log production")
 }
 
 // verdict tells what the visitors saw.
@@ -173,8 +193,7 @@ func (w *walk) verdict() error {
 			return err
 		}
 	} else {
-		w.say("Meanwhile the visitors asked for %d pages and %d assets: %d errors, %d pages made of two releases, %d missing assets.",
-			c.Pages, c.Assets, c.Errors, c.Mixed, c.Missing)
+		w.say("What the visitors saw in all that time: %s", seen(c))
 	}
 	if !c.Clean() {
 		return rollcall.Errorf(rollcall.KindInternal, "a visitor saw something that nobody may see: %s", c.First)
@@ -182,27 +201,31 @@ func (w *walk) verdict() error {
 	w.say("With servers of your own:\n" +
 		"  rollcall init                 writes rollcall.yaml and a nodes file\n" +
 		"  rollcall validate             finds every mistake in them at once\n" +
-		"  rollcall avail                shows what could be merged\n" +
+		"  rollcall avail www            lists what could be merged\n" +
 		"  rollcall plan production      shows what would happen\n" +
 		"  rollcall roll production      does it")
 	return nil
 }
 
+func seen(c demo.Counts) string {
+	return fmt.Sprintf("%d pages, %d assets,\n  %d errors, %d pages made of two releases, %d missing assets",
+		c.Pages, c.Assets, c.Errors, c.Mixed, c.Missing)
+}
+
 // play leaves the fleet open until Ctrl-C.
 func (w *walk) play(ctx context.Context) {
-	w.say("The fleet stays up until Ctrl-C. Look at %s/ in a browser, and\n"+
-		"in another terminal:\n"+
+	w.say("The fleet stays up until Ctrl-C. The public site is %s/,\n"+
+		"staging %s/. In another terminal:\n"+
 		"  cd %s%s\n"+
-		"  rollcall avail                     what is left on the trunk\n"+
-		"  rollcall show www %s       one of it\n"+
-		"  rollcall merge www all             and roll staging, commit, roll production\n"+
-		"  rollcall rollback production       what was live before\n"+
+		"  rollcall avail www                 what is left on the trunk\n"+
+		"  rollcall show www %s       one of these\n"+
+		"  rollcall merge www all             then roll staging, commit, roll production\n"+
+		"  rollcall rollback production       to what was live before\n"+
+		"  git clone ../vcs/www.git ../work   change something, commit, push, merge it\n"+
 		"  for n in ../nodes/app*; do mkdir $n/db/%s; done\n"+
-		"                                     and merge %s again: it will do\n"+
-		"  git clone %s ../work\n"+
-		"                                     change something, commit, push to %s\n"+
-		"Or kill a roll in the middle: rollcall resume production.",
-		w.fleet.PagesURL, w.site, alias(), w.id("buttons"), "warehouse", w.id(demo.Warehouse), "../vcs/www.git", demo.Trunk)
+		"                                     then merge %s again: now it will do\n"+
+		"Or kill a roll in the middle, and rollcall resume production.",
+		w.fleet.PagesURL, w.fleet.Staging.WebURL(), w.site, alias(), w.id(demo.Buttons), demo.Database, w.id(demo.Warehouse))
 	<-ctx.Done()
 }
 

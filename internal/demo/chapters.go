@@ -19,16 +19,18 @@ var (
 	jonas = author{"Jonas Weber", "jonas@example.com"}
 )
 
+// The databases that the story's site asks for.
 const (
-	firstDatabase  = "teapots"
-	secondDatabase = "warehouse" // made on the staging node, and on no other
+	firstDatabase = "teapots"
+	Database      = "warehouse" // made on the staging node, and on no other
 )
 
-// The changesets that the walk takes to production.
+// The changesets that the walk speaks of.
 const (
 	Keep      = "keep"      // the cart over a reload
 	Count     = "count"     // changes the line that Keep changed
 	Autumn    = "autumn"    // a stylesheet: its name differs from release to release
+	Buttons   = "buttons"   // stays on the trunk
 	Warehouse = "warehouse" // right in every file, and wrong on the nodes
 )
 
@@ -47,11 +49,11 @@ var onTrunk = []change{
 	{Autumn, mei, "88", "css: warmer colours for autumn", func(w *website) { w.look = 1 }},
 	{"photographs", ada, "90", "shop: new photographs", func(w *website) { w.photographs = 1 }},
 	{Count, grace, "91", "cart: count in every window", func(w *website) { w.cart = 2 }},
-	{"buttons", tomas, "94", "css: larger buttons on phones", func(w *website) { w.buttons = 1 }},
+	{Buttons, tomas, "94", "css: larger buttons on phones", func(w *website) { w.buttons = 1 }},
 	// No check of files can tell: the name is well formed, and that there is no such
 	// database shows only where the code runs.
 	{Warehouse, jonas, "97", "about: the second warehouse", func(w *website) {
 		w.about = append(w.about, "A second warehouse in Ghent sends what you order in a day.")
-		w.database = secondDatabase
+		w.database = Database
 	}},
 }

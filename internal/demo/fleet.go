@@ -116,7 +116,7 @@ func (f *Fleet) startTier(tier string, content func(*Node) http.Handler) (*balan
 // database and told nobody.
 func (f *Fleet) startStaging() (err error) {
 	const name = "stage1"
-	f.Staging, err = newNode(filepath.Join(f.Dir, "nodes", name), name, TierStaging, firstDatabase, secondDatabase)
+	f.Staging, err = newNode(filepath.Join(f.Dir, "nodes", name), name, TierStaging, firstDatabase, Database)
 	if err != nil {
 		return err
 	}

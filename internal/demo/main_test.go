@@ -53,7 +53,7 @@ func startFleet(t *testing.T) *Fleet {
 
 // built are the trees of the story that tests switch between: as it opens, with new carts
 // and styles, with newer styles, and with the bad changeset.
-var built = []string{"hours", Count, "buttons", Warehouse}
+var built = []string{"hours", Count, Buttons, Warehouse}
 
 // checkouts returns a folder for each of built, to be read only.
 func checkouts(t *testing.T) (folders []string) {

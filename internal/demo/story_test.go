@@ -116,7 +116,7 @@ func TestOneChangesetNeedsAnother(t *testing.T) {
 			t.Errorf("%s alone: %v", c.Name, err)
 		}
 	}
-	if err := merges(Keep, Autumn, Count, Warehouse, "photographs", "buttons"); err != nil {
+	if err := merges(Keep, Autumn, Count, Warehouse, "photographs", Buttons); err != nil {
 		t.Error(err)
 	}
 }
