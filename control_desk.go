@@ -102,6 +102,7 @@ type DeskOutcome struct {
 type MergeRequest struct {
 	DeskRequest
 	Selection ChangesetSelection // empty: what is on the desk, again
+	Drop      []string           // changesets that are taken off the desk
 	DryRun    bool               // only tell what would come of it
 }
 

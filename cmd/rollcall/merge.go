@@ -31,6 +31,7 @@ func newMerge(g *global) *cobra.Command {
 	f := c.Flags()
 	f.StringSliceVar(&request.Selection.Tickets, "ticket", nil, "what is eligible for this ticket")
 	f.StringSliceVar(&request.Selection.Authors, "author", nil, "what is eligible by this author")
+	f.StringSliceVar(&request.Drop, "drop", nil, "take this changeset off the desk")
 	f.BoolVar(&request.DryRun, "dry-run", false, "only tell what would come of it")
 	return c
 }
