@@ -27,7 +27,7 @@ func (d *Desk) Merge(ctx context.Context, request rollcall.MergeRequest) (*rollc
 		}
 		return s.put(ctx, s.state.Source, s.state.Target, s.state.Steps, request.DryRun)
 	}
-	listed, err := d.Repo.Standees(ctx, d.Code.Trunk, d.Code.Production, false)
+	listed, err := s.standees(ctx, d.Code.Trunk, d.Code.Production, false)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +62,7 @@ func (d *Desk) BackOut(ctx context.Context, request rollcall.MergeRequest) (*rol
 	if err := s.sameWay(d.Code.Trunk, d.Code.Production); err != nil {
 		return nil, err
 	}
-	listed, err := d.Repo.Standees(ctx, d.Code.Trunk, d.Code.Production, true)
+	listed, err := s.standees(ctx, d.Code.Trunk, d.Code.Production, true)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +99,7 @@ func (d *Desk) Land(ctx context.Context, request rollcall.DeskRequest, branch st
 	if err := s.emptyBut(branch, d.Code.Trunk, rollcall.StepPick); err != nil {
 		return nil, err
 	}
-	listed, err := d.Repo.Standees(ctx, branch, d.Code.Trunk, false)
+	listed, err := s.standees(ctx, branch, d.Code.Trunk, false)
 	if err != nil {
 		return nil, err
 	}
@@ -195,7 +195,7 @@ func (s *session) choose(ctx context.Context, listed []rollcall.Standee, selecti
 	wanted, err := choice{listed, s.Code.Name}.chosen(selection)
 	if rollcall.KindOf(err) == rollcall.KindNotFound && len(selection.Texts) > 0 {
 		// It may be there already: then say so.
-		if all, allErr := s.Repo.Standees(ctx, s.Code.Trunk, s.Code.Production, true); allErr == nil {
+		if all, allErr := s.standees(ctx, s.Code.Trunk, s.Code.Production, true); allErr == nil {
 			for _, text := range selection.Texts {
 				if one, oneErr := (choice{all, s.Code.Name}).one(text); oneErr == nil && !one.Standing.Mergeable() && one.Standing != rollcall.StandBlocked {
 					return nil, rollcall.Errorf(rollcall.KindConflict, "%s needs no merging: it is %s%s", one.Short(), one.Standing, in(*one))
@@ -238,6 +238,9 @@ func (s *session) put(ctx context.Context, source, target string, steps []rollca
 	b, err := s.build(ctx, bench, steps, s.state.Resolved)
 	if err != nil {
 		return nil, err
+	}
+	if len(steps) == 1 && steps[0].Kind == rollcall.StepMerge && len(b.unchanged) == 1 {
+		return nil, rollcall.Errorf(rollcall.KindConflict, "%s has nothing that %s lacks", source, target)
 	}
 	events := []rollcall.Event{
 		rollcall.NewEvent(rollcall.EventDeskSelected, selected{By: s.By, Source: source, Target: target, Base: base, Steps: steps}),
@@ -298,7 +301,11 @@ func conflictHint(code string, outcome *rollcall.DeskOutcome, dryRun bool) strin
 		for _, id := range outcome.Minimum {
 			ids = append(ids, rollcall.ShortRevision(id))
 		}
-		ways = append(ways, fmt.Sprintf("it merges cleanly together with what it builds upon: rollcall merge %s %s", code, strings.Join(ids, " ")))
+		if outcome.Steps[outcome.Merged].Kind == rollcall.StepBackOut {
+			ways = append(ways, fmt.Sprintf("it can be taken back together with what builds upon it: rollcall back-out %s %s", code, strings.Join(ids, " ")))
+		} else {
+			ways = append(ways, fmt.Sprintf("it merges cleanly together with what it builds upon: rollcall merge %s %s", code, strings.Join(ids, " ")))
+		}
 	}
 	if !dryRun {
 		ways = append(ways, fmt.Sprintf("rollcall resolve %s shows both sides; rollcall abandon %[1]s leaves the desk clean", code))

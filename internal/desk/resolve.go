@@ -12,7 +12,11 @@ import (
 // Resolve lists the conflicts on the desk, or decides one of them. When the last one is
 // decided, what is left of the selection is merged.
 func (d *Desk) Resolve(ctx context.Context, request rollcall.ResolveRequest) (*rollcall.DeskOutcome, error) {
-	s, err := d.enter(ctx, request.TakeOver)
+	enter := func() (*session, error) { return d.enter(ctx, request.TakeOver) }
+	if request.Path == "" {
+		enter = func() (*session, error) { return d.look(ctx) }
+	}
+	s, err := enter()
 	if err != nil {
 		return nil, err
 	}

@@ -155,6 +155,14 @@ func (b *bench) ready(ctx context.Context) error {
 			return err
 		}
 	}
+	if cloned, err := b.clone(ctx); err == nil && cloned {
+		err = b.mend(ctx)
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+	} else if ctx.Err() != nil {
+		return err
+	}
 	if err := os.RemoveAll(b.wc); err != nil {
 		return fmt.Errorf("throw a bench away: %w", err)
 	}

@@ -249,6 +249,8 @@ func (b *bench) send(ctx context.Context, p preparedCommit) error {
 	case outOfDate(err):
 		return rollcall.Errorf(rollcall.KindConflict, "%s has moved: somebody else has committed to it (%w)", b.target, err).
 			WithHint("rollcall merge CODE merges the desk's selection again on what stands there now")
+	case complains(err, "165001"):
+		return rollcall.Errorf(rollcall.KindRefused, "the repository refuses the commit to %s: %w", b.target, err)
 	case err != nil:
 		return err
 	case !committedText.Match(out):
