@@ -234,6 +234,9 @@ func (s *session) put(ctx context.Context, source, target string, steps []rollca
 	if err != nil {
 		return nil, err
 	}
+	if len(steps) == 1 && steps[0].Kind == rollcall.StepMerge && len(b.unchanged) == 1 {
+		return nil, rollcall.Errorf(rollcall.KindConflict, "%s has nothing that %s lacks", source, target)
+	}
 	events := []rollcall.Event{
 		rollcall.NewEvent(rollcall.EventDeskSelected, selected{By: s.By, Source: source, Target: target, Base: base, Steps: steps}),
 		rollcall.NewEvent(rollcall.EventDeskMerged, merged{Merged: b.merged, Tree: b.tree, Conflicts: b.conflicts}),

@@ -82,7 +82,7 @@ func readSvn(message string) (names []string, why string) {
 			continue
 		}
 		paragraph, _, _ := strings.Cut(strings.Join(lines[i:], "\n"), "\n\n")
-		rest := strings.ReplaceAll(paragraph, "\n", " ")
+		rest := strings.Join(strings.Fields(paragraph), " ")
 		rest = rest[len(svnVerb.FindString(rest)):]
 		for fill := svnFill.FindString(rest); fill != ""; fill = svnFill.FindString(rest) {
 			rest = rest[len(fill):]

@@ -24,6 +24,7 @@ func TestMarks(t *testing.T) {
 		{"svn", "Merged revision(s) 31080 from trunk: a subject", "r31080", ""},
 		{"svn", "merge -c2345 from trunk to branch 2.0", "r2345", ""},
 		{"svn", "merge-r17765 from trunk to branch 2.4 feature 2737: a subject", "r17765", ""},
+		{"svn", "merge  r6473 from trunk to branch 2.1 ", "r6473", ""},
 		{"svn", "merge -r1234 from trunk", "r1234", ""},
 		{"svn", "Merge trunk 2534:2536 into branch 2.0", "r2535-r2536", ""},
 		{"svn", "merge part of r100 & r101 from trunk to branch 2.0", "r100 r101", ""},
