@@ -16,6 +16,7 @@ type deskOptions struct {
 	*global
 	request rollcall.DeskRequest
 	known   *rollcall.Site // as it was read
+	dryRun  bool
 }
 
 func (o *deskOptions) flags(c *cobra.Command) {
@@ -80,7 +81,7 @@ func onlyCode(args []string) string {
 
 // tryNext names what is done with a candidate.
 func (o *deskOptions) tryNext(printer *view.Printer, outcome *rollcall.DeskOutcome) {
-	if !outcome.Open() || !outcome.Clean() || outcome.Committed != nil {
+	if o.dryRun || !outcome.Open() || !outcome.Clean() || outcome.Committed != nil {
 		return
 	}
 	for _, env := range o.known.Environments {
@@ -219,7 +220,7 @@ func newMerge(g *global) *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			request.Selection.Texts = args[1:]
 			return o.do(c.Context(), "desk.merged", func(ctx context.Context, control rollcall.Control) (*rollcall.DeskOutcome, error) {
-				request.DeskRequest = o.request
+				request.DeskRequest, request.DryRun = o.request, o.dryRun
 				request.Code = args[0]
 				return control.Merge(ctx, request)
 			}, o.tryNext)
@@ -229,7 +230,7 @@ func newMerge(g *global) *cobra.Command {
 	f := c.Flags()
 	f.StringSliceVar(&request.Selection.Tickets, "ticket", nil, "what is eligible for this ticket")
 	f.StringSliceVar(&request.Selection.Authors, "author", nil, "what is eligible by this author")
-	f.BoolVar(&request.DryRun, "dry-run", false, "only tell what would come of it")
+	f.BoolVar(&o.dryRun, "dry-run", false, "only tell what would come of it")
 	return c
 }
 
@@ -242,14 +243,14 @@ func newBackOut(g *global) *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			request.Selection.Texts = args[1:]
 			return o.do(c.Context(), "desk.merged", func(ctx context.Context, control rollcall.Control) (*rollcall.DeskOutcome, error) {
-				request.DeskRequest = o.request
+				request.DeskRequest, request.DryRun = o.request, o.dryRun
 				request.Code = args[0]
 				return control.BackOut(ctx, request)
 			}, o.tryNext)
 		},
 	}
 	o.flags(c)
-	c.Flags().BoolVar(&request.DryRun, "dry-run", false, "only tell what would come of it")
+	c.Flags().BoolVar(&o.dryRun, "dry-run", false, "only tell what would come of it")
 	return c
 }
 
@@ -388,8 +389,11 @@ func newMark(g *global, verb, short string, kind rollcall.MarkKind) *cobra.Comma
 				case g.json:
 					err = printer.Object(one)
 				default:
-					printer.Line("%s %s: %s", verb, one.Short(), one.Subject)
+					printer.Line("%sed %s: %s", verb, one.Short(), one.Subject)
 				}
+			}
+			if err == nil && kind == rollcall.MarkForgotten && !g.json {
+				printer.Line("what the ledger said of %s does not count any more", strings.Join(args[1:], ", "))
 			}
 			return err
 		},

@@ -215,7 +215,7 @@ func (p *Printer) needs(o *rollcall.DeskOutcome) {
 		if len(needed) == 0 {
 			continue
 		}
-		p.Line("%s", cut(p.style.yellow("! ")+one.Short()+" merges, but builds upon what is not on "+o.Target+": "+p.named(o, needed), p.Columns))
+		p.Line("%s", p.style.yellow("! ")+one.Short()+" merges, but builds upon what is not on "+o.Target+": "+p.named(o, needed))
 	}
 }
 
@@ -328,7 +328,7 @@ func (p *Printer) Desks(all []rollcall.DeskState) error {
 		case d.Checked != nil && d.Checked.Passed:
 			state = s.green("checked")
 		case d.Checked != nil:
-			state = s.red(plural(d.Checked.Failed, "file") + " fail their checks")
+			state = s.red("its checks fail in " + plural(d.Checked.Failed, "file"))
 		}
 		var ids []string
 		for _, step := range d.Steps {
