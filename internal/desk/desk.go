@@ -33,6 +33,30 @@ type session struct {
 	*Desk
 	state *rollcall.DeskState
 	free  func()
+	asked map[question][]rollcall.Standee // what the repository said: it does not change meanwhile
+}
+
+// question is what is asked of the repository about changesets.
+type question struct {
+	source, target string
+	all            bool
+}
+
+// standees asks each thing once.
+func (s *session) standees(ctx context.Context, source, target string, all bool) ([]rollcall.Standee, error) {
+	q := question{source, target, all}
+	if known, ok := s.asked[q]; ok {
+		return known, nil
+	}
+	listed, err := s.Repo.Standees(ctx, source, target, all)
+	if err != nil {
+		return nil, err
+	}
+	if s.asked == nil {
+		s.asked = map[question][]rollcall.Standee{}
+	}
+	s.asked[q] = listed
+	return listed, nil
 }
 
 // lockWait is for how long a command waits for another one on the same desk.

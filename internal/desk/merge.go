@@ -27,7 +27,7 @@ func (d *Desk) Merge(ctx context.Context, request rollcall.MergeRequest) (*rollc
 		}
 		return s.put(ctx, s.state.Source, s.state.Target, s.state.Steps, request.DryRun)
 	}
-	listed, err := d.Repo.Standees(ctx, d.Code.Trunk, d.Code.Production, false)
+	listed, err := s.standees(ctx, d.Code.Trunk, d.Code.Production, false)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +62,7 @@ func (d *Desk) BackOut(ctx context.Context, request rollcall.MergeRequest) (*rol
 	if err := s.sameWay(d.Code.Trunk, d.Code.Production); err != nil {
 		return nil, err
 	}
-	listed, err := d.Repo.Standees(ctx, d.Code.Trunk, d.Code.Production, true)
+	listed, err := s.standees(ctx, d.Code.Trunk, d.Code.Production, true)
 	if err != nil {
 		return nil, err
 	}
@@ -96,10 +96,10 @@ func (d *Desk) Land(ctx context.Context, request rollcall.DeskRequest, branch st
 		return nil, err
 	}
 	defer s.free()
-	if err := s.empty(); err != nil {
+	if err := s.emptyBut(branch, d.Code.Trunk, rollcall.StepPick); err != nil {
 		return nil, err
 	}
-	listed, err := d.Repo.Standees(ctx, branch, d.Code.Trunk, false)
+	listed, err := s.standees(ctx, branch, d.Code.Trunk, false)
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +132,7 @@ func (d *Desk) whole(ctx context.Context, request rollcall.DeskRequest, source, 
 		return nil, err
 	}
 	defer s.free()
-	if err := s.empty(); err != nil {
+	if err := s.emptyBut(source, target, rollcall.StepMerge); err != nil {
 		return nil, err
 	}
 	if err := s.mayMerge(ctx, source, target); err != nil {
@@ -176,10 +176,15 @@ func (s *session) sameWay(source, target string) error {
 		WithHint("rollcall commit %s or rollcall abandon %[1]s comes first", s.Code.Name)
 }
 
-// empty refuses a desk with anything on it.
-func (s *session) empty() error {
+// emptyBut refuses a desk with anything on it but the same: who died over a command gives
+// it again.
+func (s *session) emptyBut(source, target string, kind rollcall.DeskStepKind) error {
 	if err := s.settled(); err != nil || !s.state.Open() {
 		return err
+	}
+	other := func(step rollcall.DeskStep) bool { return step.Kind != kind }
+	if s.state.Source == source && s.state.Target == target && !slices.ContainsFunc(s.state.Steps, other) {
+		return nil
 	}
 	return rollcall.Errorf(rollcall.KindConflict, "the desk has %s for %s on it", names(s.state.Steps), s.state.Target).
 		WithHint("rollcall commit %s or rollcall abandon %[1]s comes first", s.Code.Name)
@@ -190,7 +195,7 @@ func (s *session) choose(ctx context.Context, listed []rollcall.Standee, selecti
 	wanted, err := choice{listed, s.Code.Name}.chosen(selection)
 	if rollcall.KindOf(err) == rollcall.KindNotFound && len(selection.Texts) > 0 {
 		// It may be there already: then say so.
-		if all, allErr := s.Repo.Standees(ctx, s.Code.Trunk, s.Code.Production, true); allErr == nil {
+		if all, allErr := s.standees(ctx, s.Code.Trunk, s.Code.Production, true); allErr == nil {
 			for _, text := range selection.Texts {
 				if one, oneErr := (choice{all, s.Code.Name}).one(text); oneErr == nil && !one.Standing.Mergeable() && one.Standing != rollcall.StandBlocked {
 					return nil, rollcall.Errorf(rollcall.KindConflict, "%s needs no merging: it is %s%s", one.Short(), one.Standing, in(*one))

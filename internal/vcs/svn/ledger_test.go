@@ -422,7 +422,7 @@ func TestLedgerAgainstSvn(t *testing.T) {
 					continue
 				}
 				d.svn("update", "-q")
-				d.svn(append(append([]string{"merge", "-q", "--accept", "mine-conflict"}, options...), from, into)...)
+				d.svn(append(append([]string{"merge", "-q", "--accept", "working"}, options...), from, into)...)
 				d.svn("resolve", "-q", "-R", "--accept", "working", into)
 				if d.svn("status", "-q") != "" {
 					d.world.commit("Cy", "merge")

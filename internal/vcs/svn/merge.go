@@ -107,6 +107,13 @@ func (b *bench) arguments(ctx context.Context, step rollcall.DeskStep, root prop
 		return args, err
 	}
 	defer book.close()
+	if step.Kind != rollcall.StepMerge {
+		if _, has, err := book.ending(ctx, history, number); err != nil {
+			return args, err
+		} else if !has {
+			return args, rollcall.Errorf(rollcall.KindNotFound, "%s is no changeset of %s", revisionID(number), step.Source)
+		}
+	}
 	// Pegged to what was read: what is committed meanwhile changes nothing.
 	args.source = at(join(b.root, b.Repository.folder(step.Source)), b.head)
 	args.options = []string{"--accept", "postpone"}
