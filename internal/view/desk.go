@@ -322,7 +322,7 @@ func (p *Printer) Desks(all []rollcall.DeskState) error {
 		state := "merged"
 		switch {
 		case d.Committing != nil:
-			state = s.red("commit interrupted")
+			state = s.red("a commit was interrupted")
 		case !d.Clean():
 			state = s.red(plural(len(d.Conflict), "conflict"))
 		case d.Checked != nil && d.Checked.Passed:
