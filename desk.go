@@ -228,6 +228,13 @@ type Parallel interface {
 	Each(ctx context.Context, steps []DeskStep, fn func(i int, applied Applied, err error)) error
 }
 
+// ManyTouched is a Merger that tells of many changesets at once whose lines they change,
+// faster than of one after the other. It is found by assertion.
+type ManyTouched interface {
+	// TouchedByEach is Touched for each changeset of ids.
+	TouchedByEach(ctx context.Context, source, target string, ids []string) (map[string][]Touch, error)
+}
+
 // DeskName is the name of the desk that every code has.
 const DeskName = "main"
 

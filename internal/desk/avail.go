@@ -2,12 +2,8 @@ package desk
 
 import (
 	"context"
-	"runtime"
 	"slices"
-	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/rollcall-dev/rollcall"
 )
@@ -149,25 +145,18 @@ func (d *Desk) tryEach(ctx context.Context, base rollcall.Revision, asked []roll
 // addNeeds adds what each changeset builds upon. Where the lines that it changes do not say
 // why it conflicts, it is tried, for a while.
 func (d *Desk) addNeeds(ctx context.Context, base rollcall.Revision, asked, listed []rollcall.Standee, fresh map[string]prediction) error {
-	var mu sync.Mutex
-	work, workCtx := errgroup.WithContext(ctx)
-	work.SetLimit(runtime.GOMAXPROCS(0))
-	for _, s := range asked {
-		work.Go(func() error {
-			needs, err := needsOf(workCtx, d.Repo, d.Code.Trunk, d.Code.Production, s, listed)
-			if err != nil {
-				return err
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			p := fresh[s.ID]
-			p.Needs = needs
-			fresh[s.ID] = p
-			return nil
-		})
+	ids := make([]string, len(asked))
+	for i, s := range asked {
+		ids[i] = s.ID
 	}
-	if err := work.Wait(); err != nil {
+	touched, err := touchedByEach(ctx, d.Repo, d.Code.Trunk, d.Code.Production, ids)
+	if err != nil {
 		return err
+	}
+	for _, s := range asked {
+		p := fresh[s.ID]
+		p.Needs = needsOf(touched[s.ID], s, listed)
+		fresh[s.ID] = p
 	}
 	until := time.Now().Add(availTime)
 	for _, s := range asked {

@@ -2,9 +2,14 @@ package desk
 
 import (
 	"context"
+	"maps"
 	"regexp"
+	"runtime"
 	"slices"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/rollcall-dev/rollcall"
 )
@@ -27,6 +32,14 @@ func (s *session) needs(ctx context.Context) (map[string][]string, []rollcall.St
 	}
 	all := map[string][]string{}
 	var named []rollcall.Standee
+	touched := map[string][]rollcall.Touch{}
+	for source, picked := range picks(s.state.Steps, listed) {
+		some, err := touchedByEach(ctx, s.Repo, source, s.state.Target, picked)
+		if err != nil {
+			return nil, nil, err
+		}
+		maps.Copy(touched, some)
+	}
 	for _, step := range s.state.Steps {
 		if step.Kind != rollcall.StepPick {
 			continue
@@ -35,10 +48,7 @@ func (s *session) needs(ctx context.Context) (map[string][]string, []rollcall.St
 		if i < 0 {
 			continue
 		}
-		ids, err := needsOf(ctx, s.Repo, step.Source, s.state.Target, listed[i], listed)
-		if err != nil {
-			return nil, nil, err
-		}
+		ids := needsOf(touched[step.ID], listed[i], listed)
 		ids = slices.DeleteFunc(ids, func(id string) bool {
 			return slices.ContainsFunc(s.state.Steps, func(o rollcall.DeskStep) bool { return o.ID == id })
 		})
@@ -55,13 +65,41 @@ func (s *session) needs(ctx context.Context) (map[string][]string, []rollcall.St
 	return all, named, nil
 }
 
+// picks are the changesets of some steps that are listed, by the branch that they come from.
+func picks(steps []rollcall.DeskStep, listed []rollcall.Standee) map[string][]string {
+	all := map[string][]string{}
+	for _, step := range steps {
+		if step.Kind == rollcall.StepPick && slices.ContainsFunc(listed, func(l rollcall.Standee) bool { return l.ID == step.ID }) {
+			all[step.Source] = append(all[step.Source], step.ID)
+		}
+	}
+	return all
+}
+
+// touchedByEach tells of changesets whose lines they change.
+func touchedByEach(ctx context.Context, repo rollcall.Merger, source, target string, ids []string) (map[string][]rollcall.Touch, error) {
+	if many, ok := repo.(rollcall.ManyTouched); ok {
+		return many.TouchedByEach(ctx, source, target, ids)
+	}
+	var mu sync.Mutex
+	all := map[string][]rollcall.Touch{}
+	work, workCtx := errgroup.WithContext(ctx)
+	work.SetLimit(runtime.GOMAXPROCS(0))
+	for _, id := range ids {
+		work.Go(func() error {
+			touched, err := repo.Touched(workCtx, source, target, id)
+			mu.Lock()
+			defer mu.Unlock()
+			all[id] = touched
+			return err
+		})
+	}
+	return all, work.Wait()
+}
+
 // needsOf lists what a changeset builds upon among those that the target lacks: those
 // whose lines it changes, and those that its message names. In the order of the branch.
-func needsOf(ctx context.Context, repo rollcall.Merger, source, target string, one rollcall.Standee, listed []rollcall.Standee) ([]string, error) {
-	touched, err := repo.Touched(ctx, source, target, one.ID)
-	if err != nil {
-		return nil, err
-	}
+func needsOf(touched []rollcall.Touch, one rollcall.Standee, listed []rollcall.Standee) []string {
 	in := map[string]bool{}
 	for _, t := range touched {
 		in[t.ID] = true
@@ -78,7 +116,7 @@ func needsOf(ctx context.Context, repo rollcall.Merger, source, target string, o
 			needs = append(needs, l.ID)
 		}
 	}
-	return needs, nil
+	return needs
 }
 
 // lacks tells whether the target does not have a changeset, as far as anybody knows.
@@ -191,19 +229,27 @@ func (f *search) filesOf(one rollcall.Standee) map[string]bool {
 // likely follows what a changeset needs, and what that needs.
 func (f *search) likely(ctx context.Context, one rollcall.Standee) ([]rollcall.DeskStep, error) {
 	var steps []rollcall.DeskStep
-	for queue := []rollcall.Standee{one}; len(queue) > 0 && len(steps) < minimumOf; queue = queue[1:] {
-		ids, err := needsOf(ctx, f.Repo, f.step.Source, f.target, queue[0], f.listed)
+	for asked := []rollcall.Standee{one}; len(asked) > 0 && len(steps) < minimumOf; {
+		ids := make([]string, len(asked))
+		for i, s := range asked {
+			ids[i] = s.ID
+		}
+		touched, err := touchedByEach(ctx, f.Repo, f.step.Source, f.target, ids)
 		if err != nil {
 			return nil, err
 		}
-		for _, id := range ids {
-			if f.has(steps, id) {
-				continue
+		var next []rollcall.Standee
+		for _, s := range asked {
+			for _, id := range needsOf(touched[s.ID], s, f.listed) {
+				if f.has(steps, id) || len(steps) >= minimumOf {
+					continue
+				}
+				i := slices.IndexFunc(f.listed, func(l rollcall.Standee) bool { return l.ID == id })
+				steps = append(steps, rollcall.DeskStep{Kind: rollcall.StepPick, Source: f.step.Source, ID: id})
+				next = append(next, f.listed[i])
 			}
-			i := slices.IndexFunc(f.listed, func(l rollcall.Standee) bool { return l.ID == id })
-			steps = append(steps, rollcall.DeskStep{Kind: rollcall.StepPick, Source: f.step.Source, ID: id})
-			queue = append(queue, f.listed[i])
 		}
+		asked = next
 	}
 	return steps, nil
 }

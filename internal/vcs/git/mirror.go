@@ -44,7 +44,8 @@ func (r *Repository) fetch(ctx context.Context, address string, note func(string
 	ctx, cancel := context.WithTimeout(ctx, fetchLimit)
 	defer cancel()
 	var complaint bytes.Buffer
-	c := r.command(ctx, "fetch", "--quiet", "--prune", "--no-auto-gc", "--no-write-fetch-head",
+	// It speaks of what it brings, and of nothing else.
+	c := r.command(ctx, "fetch", "--no-progress", "--prune", "--no-auto-gc", "--no-write-fetch-head",
 		"--no-recurse-submodules", "--end-of-options", address, "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
 	c.Stderr, c.ExtraFiles = &complaint, []*os.File{held}
 	if err := c.Run(); err != nil {
@@ -59,7 +60,24 @@ func (r *Repository) fetch(ctx context.Context, address string, note func(string
 		}
 		return e
 	}
+	if complaint.Len() > 0 || !r.hasGraph() {
+		r.writeGraph(ctx)
+	}
 	return nil
+}
+
+func (r *Repository) hasGraph() bool {
+	_, err := os.Stat(filepath.Join(r.dir, "objects", "info", "commit-graphs", "commit-graph-chain"))
+	return err == nil
+}
+
+// writeGraph keeps who is whose parent and which files each commit changed, so that git
+// need not go through its objects for that: whose lines those of a file are is told in a
+// tenth of the time. The mirror must be locked. Without it everything is only slower.
+func (r *Repository) writeGraph(ctx context.Context) {
+	// A process that died while it wrote left its lock, and nobody else writes here.
+	_ = os.Remove(filepath.Join(r.dir, "objects", "info", "commit-graphs", "commit-graph-chain.lock"))
+	_, _ = r.git(ctx, "commit-graph", "write", "--reachable", "--split", "--changed-paths", "--no-progress")
 }
 
 func (r *Repository) create(ctx context.Context) error {
