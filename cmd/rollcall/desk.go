@@ -14,6 +14,7 @@ type deskOptions struct {
 	*global
 	request rollcall.DeskRequest
 	known   *rollcall.Site // as it was read
+	dryRun  bool
 }
 
 func (o *deskOptions) flags(c *cobra.Command) {
@@ -78,7 +79,7 @@ func onlyCode(args []string) string {
 
 // tryNext names what is done with a candidate.
 func (o *deskOptions) tryNext(printer *view.Printer, outcome *rollcall.DeskOutcome) {
-	if !outcome.Open() || !outcome.Clean() || outcome.Committed != nil {
+	if o.dryRun || !outcome.Open() || !outcome.Clean() || outcome.Committed != nil {
 		return
 	}
 	for _, env := range o.known.Environments {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -32,8 +33,11 @@ func newMark(g *global, verb, short string, kind rollcall.MarkKind) *cobra.Comma
 				case g.json:
 					err = printer.Object(one)
 				default:
-					printer.Line("%s %s: %s", verb, one.Short(), one.Subject)
+					printer.Line("%sed %s: %s", verb, one.Short(), one.Subject)
 				}
+			}
+			if err == nil && kind == rollcall.MarkForgotten && !g.json {
+				printer.Line("what the ledger said of %s does not count any more", strings.Join(args[1:], ", "))
 			}
 			return err
 		},

@@ -21,7 +21,7 @@ func newMerge(g *global) *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			request.Selection.Texts = args[1:]
 			return o.do(c.Context(), "desk.merged", func(ctx context.Context, control rollcall.Control) (*rollcall.DeskOutcome, error) {
-				request.DeskRequest = o.request
+				request.DeskRequest, request.DryRun = o.request, o.dryRun
 				request.Code = args[0]
 				return control.Merge(ctx, request)
 			}, o.tryNext)
@@ -32,7 +32,7 @@ func newMerge(g *global) *cobra.Command {
 	f.StringSliceVar(&request.Selection.Tickets, "ticket", nil, "what is eligible for this ticket")
 	f.StringSliceVar(&request.Selection.Authors, "author", nil, "what is eligible by this author")
 	f.StringSliceVar(&request.Drop, "drop", nil, "take this changeset off the desk")
-	f.BoolVar(&request.DryRun, "dry-run", false, "only tell what would come of it")
+	f.BoolVar(&o.dryRun, "dry-run", false, "only tell what would come of it")
 	return c
 }
 
@@ -45,14 +45,14 @@ func newBackOut(g *global) *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			request.Selection.Texts = args[1:]
 			return o.do(c.Context(), "desk.merged", func(ctx context.Context, control rollcall.Control) (*rollcall.DeskOutcome, error) {
-				request.DeskRequest = o.request
+				request.DeskRequest, request.DryRun = o.request, o.dryRun
 				request.Code = args[0]
 				return control.BackOut(ctx, request)
 			}, o.tryNext)
 		},
 	}
 	o.flags(c)
-	c.Flags().BoolVar(&request.DryRun, "dry-run", false, "only tell what would come of it")
+	c.Flags().BoolVar(&o.dryRun, "dry-run", false, "only tell what would come of it")
 	return c
 }
 

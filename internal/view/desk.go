@@ -215,7 +215,7 @@ func (p *Printer) needs(o *rollcall.DeskOutcome) {
 		if len(needed) == 0 {
 			continue
 		}
-		p.Line("%s", cut(p.style.yellow("! ")+one.Short()+" merges, but builds upon what is not on "+o.Target+": "+p.named(o, needed), p.Columns))
+		p.Line("%s", p.style.yellow("! ")+one.Short()+" merges, but builds upon what is not on "+o.Target+": "+p.named(o, needed))
 	}
 }
 
@@ -322,13 +322,13 @@ func (p *Printer) Desks(all []rollcall.DeskState) error {
 		state := "merged"
 		switch {
 		case d.Committing != nil:
-			state = s.red("a commit was interrupted: rollcall commit " + d.Code)
+			state = s.red("a commit was interrupted")
 		case !d.Clean():
 			state = s.red(plural(len(d.Conflict), "conflict"))
 		case d.Checked != nil && d.Checked.Passed:
 			state = s.green("checked")
 		case d.Checked != nil:
-			state = s.red(plural(d.Checked.Failed, "file") + " fail their checks")
+			state = s.red("its checks fail in " + plural(d.Checked.Failed, "file"))
 		}
 		var ids []string
 		for _, step := range d.Steps {
@@ -336,6 +336,9 @@ func (p *Printer) Desks(all []rollcall.DeskState) error {
 		}
 		p.Line("%s", cut(fmt.Sprintf("%s %s: %s's since %s, %s → %s, %s", s.bold(d.Code), d.Desk, d.By, when(d.Since), d.Source, d.Target, state), p.Columns))
 		p.Line("  %s", cut(few(ids), p.Columns-2))
+		if d.Committing != nil {
+			p.Note("whether it went through is not known: rollcall commit %s finds out, and finishes it", d.Code)
+		}
 	}
 	return nil
 }
