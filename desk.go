@@ -162,13 +162,13 @@ type Mark struct {
 
 // DeskCommit is what a bench needs to know to commit what was applied on it.
 type DeskCommit struct {
-	By      string      // who commits
-	Note    string      // what he says about it; may be empty
-	Steps   []Standee   // of each step, in order; of StepMerge only the ID, Author and Subject
-	Staged  []ReleaseID // releases of this tree that were tried on staging
-	Checked ReleaseID   // the release whose checks passed; empty: none was made
-	// Token is found again by Committed, whoever commits it and whenever.
-	Token string
+	By      string      `json:"by"`                // who commits
+	Note    string      `json:"note,omitempty"`    // what he says about it
+	Steps   []Standee   `json:"steps"`             // of each step, in order; of StepMerge only the ID, Author and Subject
+	Staged  []ReleaseID `json:"staged,omitempty"`  // releases of this tree that were tried on staging
+	Checked ReleaseID   `json:"checked,omitempty"` // the release whose checks passed; empty: none was made
+	// Token is what the commit is found again by.
+	Token string `json:"token"`
 }
 
 // Merger is a Repository whose changesets can be merged from branch to branch. The
@@ -183,7 +183,8 @@ type Merger interface {
 	// Branches lists the branches of a pattern with their tips; empty: all.
 	Branches(ctx context.Context, pattern string) ([]string, error)
 	// Touched lists whose lines a changeset of source changes, as far as they are no older
-	// than the parting of source and target.
+	// than the parting of source and target; and, with no lines, who brought files that it
+	// changes and that target lacks.
 	Touched(ctx context.Context, source, target, id string) ([]Touch, error)
 	// LastChanged gives the changeset of a branch that last changed each path. A path that
 	// the branch never had is left out.

@@ -15,6 +15,7 @@ import (
 type deskOptions struct {
 	*global
 	request rollcall.DeskRequest
+	known   *rollcall.Site // as it was read
 }
 
 func (o *deskOptions) flags(c *cobra.Command) {
@@ -23,18 +24,27 @@ func (o *deskOptions) flags(c *cobra.Command) {
 	c.ValidArgsFunction = codeNames(o.global)
 }
 
+// quietly does something that tells how far it is only where it takes long. do prints
+// nothing itself.
+func (o *deskOptions) quietly(ctx context.Context, do func(context.Context, rollcall.Control) error) error {
+	progress := o.printer().Checks()
+	defer progress.Stop()
+	o.request.Note, o.request.Progress = progress.Note, progress.Progress
+	return o.with(ctx, func(ctx context.Context, control rollcall.Control) error {
+		o.known = control.Site()
+		return do(ctx, control)
+	})
+}
+
 // do opens control, shows how far checks are, and shows what came of it all.
 func (o *deskOptions) do(ctx context.Context, event string, do func(context.Context, rollcall.Control) (*rollcall.DeskOutcome, error), next func(*view.Printer, *rollcall.DeskOutcome)) error {
 	printer := o.printer()
-	progress := printer.Checks()
-	o.request.Note, o.request.Progress = progress.Note, progress.Progress
 	var outcome *rollcall.DeskOutcome
-	err := o.with(ctx, func(ctx context.Context, control rollcall.Control) error {
+	err := o.quietly(ctx, func(ctx context.Context, control rollcall.Control) error {
 		var err error
 		outcome, err = do(ctx, control)
 		return err
 	})
-	progress.Stop()
 	if shown := printer.DeskOutcome(event, outcome); err == nil {
 		err = shown
 	}
@@ -69,10 +79,17 @@ func onlyCode(args []string) string {
 }
 
 // tryNext names what is done with a candidate.
-func tryNext(printer *view.Printer, o *rollcall.DeskOutcome) {
-	if o.Open() && o.Clean() && o.Committed == nil {
-		printer.Note("next: roll it to a staging environment and try it there, then rollcall commit %s", o.Code)
+func (o *deskOptions) tryNext(printer *view.Printer, outcome *rollcall.DeskOutcome) {
+	if !outcome.Open() || !outcome.Clean() || outcome.Committed != nil {
+		return
 	}
+	for _, env := range o.known.Environments {
+		if env.From == rollcall.FromCandidate && env.Code.Name == outcome.Code && env.Desk == outcome.Desk {
+			printer.Note("next: rollcall roll %s, try it there, then rollcall commit %s", env.Name, outcome.Code)
+			return
+		}
+	}
+	printer.Note("next: rollcall commit %s", outcome.Code)
 }
 
 func newDesk(g *global) *cobra.Command {
@@ -106,35 +123,42 @@ func newAvail(g *global) *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			for _, s := range states {
 				state := rollcall.Standing(s)
+				if strings.ContainsRune(s, os.PathSeparator) {
+					g.state = s // the flag of all commands, which this one's hides
+					continue
+				}
 				if !isStanding(state) {
 					return &usageError{rollcall.Errorf(rollcall.KindInvalid, "--state: there is no state %q, there are %s", rollcall.Printable(s), standings()), "avail "}
 				}
 				request.States = append(request.States, state)
 			}
-			request.DeskRequest = o.request
-			request.Code = onlyCode(args)
 			if all {
 				request.Predict = -1
 			}
-			request.Note = g.note()
-			return g.with(c.Context(), func(ctx context.Context, control rollcall.Control) error {
-				available, err := control.Avail(ctx, request)
-				if err != nil {
-					return err
-				}
-				code := control.Site().Codes[request.Code]
+			var available []rollcall.Available
+			var code *rollcall.Code
+			err := o.quietly(c.Context(), func(ctx context.Context, control rollcall.Control) error {
+				request.DeskRequest = o.request
+				request.Code = onlyCode(args)
+				var err error
+				available, err = control.Avail(ctx, request)
+				code = control.Site().Codes[request.Code]
 				for _, one := range control.Site().Codes {
 					if code == nil {
 						code = one
 					}
 				}
-				return g.printer().Available(code, available)
+				return err
 			})
+			if err != nil {
+				return err
+			}
+			return g.printer().Available(code, available)
 		},
 	}
 	o.flags(c)
 	f := c.Flags()
-	f.StringSliceVar(&states, "state", nil, "only those that stand so: "+standings())
+	f.StringSliceVar(&states, "state", nil, "only those that stand so: "+standings()+" (a path with a / is the state folder, as everywhere)")
 	f.StringSliceVar(&request.Authors, "author", nil, "only by this author")
 	f.StringSliceVar(&request.Tickets, "ticket", nil, "only for this ticket")
 	f.IntVar(&request.Predict, "predict-newest", 100, "for how many of the newest is told what they need and where they conflict")
@@ -165,14 +189,17 @@ func newShow(g *global) *cobra.Command {
 		Use: "show CODE CHANGESET", Short: "Show a changeset: what it changes, how it stands, what it needs",
 		Args: cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
-			o.request.Code, o.request.Note = args[0], g.note()
-			return g.with(c.Context(), func(ctx context.Context, control rollcall.Control) error {
-				shown, err := control.Show(ctx, o.request, args[1])
-				if err != nil {
-					return err
-				}
-				return g.printer().Shown(shown)
+			var shown *rollcall.Shown
+			err := o.quietly(c.Context(), func(ctx context.Context, control rollcall.Control) error {
+				o.request.Code = args[0]
+				var err error
+				shown, err = control.Show(ctx, o.request, args[1])
+				return err
 			})
+			if err != nil {
+				return err
+			}
+			return g.printer().Shown(shown)
 		},
 	}
 	o.flags(c)
@@ -195,7 +222,7 @@ func newMerge(g *global) *cobra.Command {
 				request.DeskRequest = o.request
 				request.Code = args[0]
 				return control.Merge(ctx, request)
-			}, tryNext)
+			}, o.tryNext)
 		},
 	}
 	o.flags(c)
@@ -218,7 +245,7 @@ func newBackOut(g *global) *cobra.Command {
 				request.DeskRequest = o.request
 				request.Code = args[0]
 				return control.BackOut(ctx, request)
-			}, tryNext)
+			}, o.tryNext)
 		},
 	}
 	o.flags(c)
@@ -237,7 +264,7 @@ func newLand(g *global) *cobra.Command {
 			return o.do(c.Context(), "desk.merged", func(ctx context.Context, control rollcall.Control) (*rollcall.DeskOutcome, error) {
 				o.request.Code = args[0]
 				return control.Land(ctx, o.request, args[1])
-			}, tryNext)
+			}, o.tryNext)
 		},
 	}
 	o.flags(c)
@@ -253,7 +280,7 @@ func newSync(g *global) *cobra.Command {
 			return o.do(c.Context(), "desk.merged", func(ctx context.Context, control rollcall.Control) (*rollcall.DeskOutcome, error) {
 				o.request.Code = args[0]
 				return control.Sync(ctx, o.request, args[1])
-			}, tryNext)
+			}, o.tryNext)
 		},
 	}
 	o.flags(c)
@@ -267,19 +294,16 @@ func newCheck(g *global) *cobra.Command {
 		Use: "check [CODE]", Short: "Run the checks on what is on the desk, or on the production branch",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			printer := g.printer()
-			progress := printer.Checks()
-			request.DeskRequest = o.request
-			request.Code, request.Note, request.Progress = onlyCode(args), progress.Note, progress.Progress
 			var report *rollcall.CheckReport
-			err := g.with(c.Context(), func(ctx context.Context, control rollcall.Control) error {
+			err := o.quietly(c.Context(), func(ctx context.Context, control rollcall.Control) error {
+				request.DeskRequest = o.request
+				request.Code = onlyCode(args)
 				var err error
 				report, err = control.CheckCode(ctx, request)
 				return err
 			})
-			progress.Stop()
 			if report != nil {
-				err = firstError(err, printer.CheckReport(report))
+				err = firstError(err, g.printer().CheckReport(report))
 			}
 			return err
 		},
@@ -315,23 +339,26 @@ func newAbandon(g *global) *cobra.Command {
 		Use: "abandon [CODE]", Short: "Leave the desk clean",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			o.request.Code = onlyCode(args)
-			return g.with(c.Context(), func(ctx context.Context, control rollcall.Control) error {
-				outcome, err := control.Abandon(ctx, o.request)
-				if err != nil {
-					return err
-				}
-				printer := g.printer()
-				if g.json {
-					return printer.DeskOutcome("desk.abandoned", outcome)
-				}
-				if !outcome.Open() {
-					printer.Note("there was nothing on the desk")
-					return nil
-				}
-				printer.Line("the desk %s of %s is clean", outcome.Desk, outcome.Code)
-				return nil
+			var outcome *rollcall.DeskOutcome
+			err := o.quietly(c.Context(), func(ctx context.Context, control rollcall.Control) error {
+				o.request.Code = onlyCode(args)
+				var err error
+				outcome, err = control.Abandon(ctx, o.request)
+				return err
 			})
+			if err != nil {
+				return err
+			}
+			printer := g.printer()
+			switch {
+			case g.json:
+				return printer.DeskOutcome("desk.abandoned", outcome)
+			case !outcome.Open():
+				printer.Note("there was nothing on the desk")
+			default:
+				printer.Line("the desk %s of %s is clean", outcome.Desk, outcome.Code)
+			}
+			return nil
 		},
 	}
 	o.flags(c)
@@ -346,23 +373,25 @@ func newMark(g *global, verb, short string, kind rollcall.MarkKind) *cobra.Comma
 		Use: verb + " CODE CHANGESET... --why TEXT", Short: short,
 		Args: cobra.MinimumNArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
-			o.request.Code, o.request.Note = args[0], g.note()
-			request.DeskRequest, request.Changesets = o.request, args[1:]
-			return g.with(c.Context(), func(ctx context.Context, control rollcall.Control) error {
-				marked, err := control.MarkChangesets(ctx, request)
-				if err != nil {
-					return err
-				}
-				printer := g.printer()
-				for _, one := range marked {
-					if g.json {
-						err = firstError(err, printer.Object(one))
-					} else {
-						printer.Line("%s %s: %s", verb, one.Short(), one.Subject)
-					}
-				}
+			var marked []rollcall.Standee
+			err := o.quietly(c.Context(), func(ctx context.Context, control rollcall.Control) error {
+				o.request.Code = args[0]
+				request.DeskRequest, request.Changesets = o.request, args[1:]
+				var err error
+				marked, err = control.MarkChangesets(ctx, request)
 				return err
 			})
+			printer := g.printer()
+			for _, one := range marked {
+				switch {
+				case err != nil:
+				case g.json:
+					err = printer.Object(one)
+				default:
+					printer.Line("%s %s: %s", verb, one.Short(), one.Subject)
+				}
+			}
+			return err
 		},
 	}
 	o.flags(c)

@@ -60,7 +60,7 @@ func newResolve(g *global) *cobra.Command {
 
 func (o *resolveOptions) next(printer *view.Printer, outcome *rollcall.DeskOutcome) {
 	if outcome.Clean() {
-		tryNext(printer, outcome)
+		o.tryNext(printer, outcome)
 		return
 	}
 	printer.Note("%d more to decide: rollcall resolve %s", len(outcome.Conflict), outcome.Code)
@@ -68,27 +68,32 @@ func (o *resolveOptions) next(printer *view.Printer, outcome *rollcall.DeskOutco
 
 // list shows the conflicts with both sides.
 func (o *resolveOptions) list(ctx context.Context) error {
-	o.request.Note = o.note()
+	outcome, err := o.conflicts(ctx)
+	if err != nil {
+		return err
+	}
 	printer := o.printer()
-	return o.with(ctx, func(ctx context.Context, control rollcall.Control) error {
-		outcome, err := control.Resolve(ctx, rollcall.ResolveRequest{DeskRequest: o.request})
-		if err != nil {
-			return err
+	if o.json {
+		return printer.DeskOutcome("desk.conflicts", outcome)
+	}
+	printer.Conflicts(outcome.Views, true)
+	if len(outcome.Minimum) > 0 {
+		var ids []string
+		for _, id := range outcome.Minimum {
+			ids = append(ids, rollcall.ShortRevision(id))
 		}
-		if o.json {
-			return printer.DeskOutcome("desk.conflicts", outcome)
-		}
-		printer.Conflicts(outcome.Views, true)
-		if len(outcome.Minimum) > 0 {
-			var ids []string
-			for _, id := range outcome.Minimum {
-				ids = append(ids, rollcall.ShortRevision(id))
-			}
-			printer.Note("it merges cleanly together with what it builds upon: rollcall merge %s %s", outcome.Code, strings.Join(ids, " "))
-		}
-		printer.Note("decide with: rollcall resolve %s FILE --take theirs|production|PATH, or --edit", outcome.Code)
-		return nil
+		printer.Note("it merges cleanly together with what it builds upon: rollcall merge %s %s", outcome.Code, strings.Join(ids, " "))
+	}
+	printer.Note("decide with: rollcall resolve %s FILE --take theirs|production|PATH, or --edit", outcome.Code)
+	return nil
+}
+
+func (o *resolveOptions) conflicts(ctx context.Context) (outcome *rollcall.DeskOutcome, err error) {
+	err = o.quietly(ctx, func(ctx context.Context, control rollcall.Control) error {
+		outcome, err = control.Resolve(ctx, rollcall.ResolveRequest{DeskRequest: o.request})
+		return err
 	})
+	return outcome, err
 }
 
 // decide finds out what is to be taken.
@@ -118,25 +123,17 @@ func (o *resolveOptions) byHand(ctx context.Context) error {
 	if !interactive() {
 		return rollcall.Errorf(rollcall.KindInvalid, "an editor needs a terminal").WithHint("give a file with --take FILE")
 	}
-	var one *rollcall.ConflictView
-	err := o.with(ctx, func(ctx context.Context, control rollcall.Control) error {
-		o.request.Note = o.note()
-		outcome, err := control.Resolve(ctx, rollcall.ResolveRequest{DeskRequest: o.request})
-		if err != nil {
-			return err
-		}
-		i := slices.IndexFunc(outcome.Views, func(v rollcall.ConflictView) bool {
-			return v.Path == o.resolve.Path && v.Property == o.resolve.Property
-		})
-		if i < 0 {
-			return rollcall.Errorf(rollcall.KindNotFound, "%s has no conflict", rollcall.Printable(o.resolve.Path)).WithHint("see rollcall resolve %s", o.request.Code)
-		}
-		one = &outcome.Views[i]
-		return nil
-	})
+	outcome, err := o.conflicts(ctx)
 	if err != nil {
 		return err
 	}
+	i := slices.IndexFunc(outcome.Views, func(v rollcall.ConflictView) bool {
+		return v.Path == o.resolve.Path && v.Property == o.resolve.Property
+	})
+	if i < 0 {
+		return rollcall.Errorf(rollcall.KindNotFound, "%s has no conflict", rollcall.Printable(o.resolve.Path)).WithHint("see rollcall resolve %s", o.request.Code)
+	}
+	one := outcome.Views[i]
 	if one.Marked == nil {
 		return rollcall.Errorf(rollcall.KindInvalid, "%s has no two texts to edit", rollcall.Printable(one.Path)).
 			WithHint("take theirs, production, or a file: --take")

@@ -11,8 +11,8 @@ import (
 )
 
 // cmdTrunk makes a repository with a trunk and a production branch, both with what is in
-// the folder `begin`, and the site's rollcall.yaml for it: its nodes are `production` and,
-// where there are any, `staging`. Each branch has a working copy in dev.
+// the folder `begin`, and the site's rollcall.yaml for it, where the script has none. What
+// no fleet was started for has a node that is nowhere. Each branch has a working copy in dev.
 //
 //	trunk
 func cmdTrunk(ts *testscript.TestScript, w *world, args []string) {
@@ -34,6 +34,7 @@ func cmdTrunk(ts *testscript.TestScript, w *world, args []string) {
 	}
 	d.checkout("trunk")
 	d.checkout("production")
+	d.site()
 	w.setenv(ts, "REPO", d.url())
 	w.setenv(ts, "TRUNK", d.branch("trunk"))
 	w.setenv(ts, "PRODUCTION", d.branch("production"))
@@ -71,20 +72,20 @@ func cmdChange(ts *testscript.TestScript, w *world, args []string) {
 	ts.Check(os.WriteFile(message, []byte(strings.ReplaceAll(args[2], `\n`, "\n")), 0o600))
 	id := ""
 	if d.isSVN() {
-		d.run(dir, "svn", "update", "-q")
 		d.run(dir, "svn", "add", "-q", "--force", ".")
 		for line := range strings.Lines(d.run(dir, "svn", "status")) {
 			if name, gone := strings.CutPrefix(line, "!       "); gone {
 				d.run(dir, "svn", "delete", "-q", "--force", strings.TrimSpace(name)+"@")
 			}
 		}
+		d.run(dir, "svn", "update", "-q") // it would bring back what is missing and not deleted
 		d.run(dir, "svn", "commit", "-q", "-F", message, "--encoding", "UTF-8", "--username", author)
 		d.run(dir, "svn", "update", "-q")
 		id = "r" + strings.TrimSpace(d.run(dir, "svn", "info", "--show-item", "last-changed-revision"))
 	} else {
 		d.run(dir, "git", "add", "-A")
 		d.run(dir, "git", "-c", "user.name="+author, "-c", "user.email="+strings.ToLower(strings.Fields(author)[0])+"@example.com", "commit", "-q", "--allow-empty", "--cleanup=verbatim", "-F", message)
-		d.run(dir, "git", "pull", "-q", "--rebase")
+		d.run(dir, "git", "pull", "-q", "--rebase=merges")
 		d.run(dir, "git", "push", "-q")
 		id = strings.TrimSpace(d.run(dir, "git", "rev-parse", "HEAD"))
 	}
@@ -121,7 +122,7 @@ func cmdBring(ts *testscript.TestScript, w *world, args []string) {
 		d.run(dir, "svn", "update", "-q")
 		d.run(dir, "svn", "merge", "-q", "--non-interactive", "-c", strings.TrimPrefix(args[0], "r"), d.url()+"/"+d.branch(args[1]), ".")
 	} else {
-		d.run(dir, "git", "pull", "-q", "--rebase")
+		d.run(dir, "git", "pull", "-q", "--rebase=merges")
 		d.run(dir, "git", "fetch", "-q", "origin")
 		d.run(dir, "git", "cherry-pick", "-n", args[0])
 	}
@@ -141,6 +142,46 @@ func (d developer) url() string {
 	}
 	return d.w.path("repo")
 }
+
+// site writes what the script has not written of the site.
+func (d developer) site() {
+	vcs := "git"
+	if d.isSVN() {
+		vcs = "svn"
+	}
+	text := fmt.Sprintf(deskSite, vcs, d.branch("production"), d.branch("*"))
+	if _, err := os.Stat(d.w.path("site", "keys", "deploy")); err == nil {
+		text += "ssh: {key_file: keys/deploy, known_hosts: known_hosts}\n"
+	}
+	d.ts.Check(os.MkdirAll(d.w.path("site", "nodes"), 0o755))
+	for file, text := range map[string]string{
+		"rollcall.yaml": text, "nodes/production": "[app]\napp1 dir=nowhere\n", "nodes/staging": "[app]\nstage1 dir=nowhere\n",
+	} {
+		file = d.w.path("site", file)
+		have, err := os.ReadFile(file)
+		if err == nil && string(have) != plainSite {
+			continue
+		}
+		d.ts.Check(os.WriteFile(file, []byte(text), 0o644))
+	}
+}
+
+// deskSite is a site with a desk: its version control, production branch and developers'
+// branches are filled in.
+const deskSite = `code:
+  www:
+    %s: ../repo
+    trunk: trunk
+    production: %s
+    branches: %s
+    checks:
+      - name: php syntax
+        files: ["*.php"]
+        run: php -n -l {file}
+environments:
+  staging: {code: www, from: candidate, to: "/{dir}/srv"}
+  production: {code: www, to: "/{dir}/srv"}
+`
 
 // branch is what a branch is called in the repository.
 func (d developer) branch(name string) string {
@@ -169,7 +210,8 @@ func (d developer) checkout(name string) {
 func (d developer) run(dir, program string, args ...string) string {
 	c := exec.Command(program, args...)
 	c.Dir = dir
-	c.Env = append(d.w.environ(d.ts), "LC_ALL=C.UTF-8")
+	// svn waits after every command for the clock to move on, unless it is told not to.
+	c.Env = append(d.w.environ(d.ts), "LC_ALL=C.UTF-8", "SVN_I_LOVE_CORRUPTED_WORKING_COPIES_SO_DISABLE_SLEEP_FOR_TIMESTAMPS=yes")
 	out, err := c.CombinedOutput()
 	if err != nil {
 		d.ts.Fatalf("%s %v: %v\n%s", program, args, err, out)

@@ -52,6 +52,9 @@ func Open(ctx context.Context, o Options) (*App, error) {
 	if state == "" {
 		state = filepath.Join(s.Dir, ".rollcall")
 	}
+	if state, err = filepath.Abs(state); err != nil {
+		return nil, stateError(state, err)
+	}
 	if err := makeState(state); err != nil {
 		return nil, err
 	}

@@ -59,8 +59,8 @@ func (a *App) MoveRecord(ctx context.Context, dir string) error {
 	if err := renameio.WriteFile(filepath.Join(a.state, movedFile), []byte(text), 0o600); err != nil {
 		return fmt.Errorf("leave a sign in %s: %w", a.state, err)
 	}
-	for _, name := range []string{"releases", "mirrors", "checks", "rollcall-node.json"} {
-		// What stays behind is made again when it is needed.
+	for _, name := range []string{"releases", "mirrors", "checks", "desks", "rollcall-node.json"} {
+		// What stays behind is made again when it is needed, or, of a desk, decided again.
 		_ = os.Rename(filepath.Join(a.state, name), filepath.Join(dir, name))
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/rollcall-dev/rollcall"
+	"github.com/rollcall-dev/rollcall/internal/desk"
 	"github.com/rollcall-dev/rollcall/internal/roll"
 )
 
@@ -36,7 +37,7 @@ func (a *App) whereIn(ctx context.Context, env *rollcall.Environment, changeset 
 	if err != nil {
 		return nil, err
 	}
-	revision, err := repo.At(ctx, env.Code.Production, changeset)
+	what, revision, err := a.changeset(ctx, repo, env.Code, changeset)
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +51,7 @@ func (a *App) whereIn(ctx context.Context, env *rollcall.Environment, changeset 
 	}
 	place := &rollcall.Place{
 		Environment: env.Name, Nodes: []string{}, Missing: []string{},
-		Changeset: rollcall.Changeset{ID: revision.ID, Author: revision.Author, Date: revision.Time, Subject: revision.Subject, Tickets: []string{}, Files: []string{}},
+		Changeset: what,
 	}
 	// Which of the releases that stand somewhere have it, and since when the oldest of
 	// those that follow each other without a gap up to now.
@@ -58,8 +59,8 @@ func (a *App) whereIn(ctx context.Context, env *rollcall.Environment, changeset 
 	history := append(slices.Clone(state.Before), state.Live)
 	for i := len(history) - 1; i >= 0; i-- {
 		live := history[i]
-		if live.Release == "" {
-			continue
+		if live.Release == "" || rollcall.IsCandidate(live.Revision.ID) {
+			continue // nobody can list what a candidate that was not committed has
 		}
 		has, err := contains(ctx, repo, live.Revision.ID, revision.ID)
 		if err != nil {
@@ -79,6 +80,37 @@ func (a *App) whereIn(ctx context.Context, env *rollcall.Environment, changeset 
 		}
 	}
 	return place, nil
+}
+
+// changeset finds a changeset, and the revision of the production branch that brought it:
+// people know it by its name on the trunk.
+func (a *App) changeset(ctx context.Context, repo rollcall.Repository, code *rollcall.Code, text string) (rollcall.Changeset, rollcall.Revision, error) {
+	revision, err := repo.At(ctx, code.Production, text)
+	what := rollcall.Changeset{
+		ID: revision.ID, Author: revision.Author, Date: revision.Time, Subject: revision.Subject, Tickets: []string{}, Files: []string{},
+	}
+	kind := rollcall.KindOf(err)
+	if err == nil || !code.Promotes() || kind != rollcall.KindNotFound && kind != rollcall.KindRefused {
+		return what, revision, err
+	}
+	merger, mergerErr := a.merger(ctx, code, func(string) {})
+	if mergerErr != nil {
+		return what, revision, mergerErr
+	}
+	all, listErr := merger.Standees(ctx, code.Trunk, code.Production, true)
+	if listErr != nil {
+		return what, revision, listErr
+	}
+	one, findErr := desk.Find(all, text)
+	switch {
+	case findErr != nil:
+		return what, revision, err
+	case one.Standing != rollcall.StandIntegrated || one.In == "":
+		return what, revision, rollcall.Errorf(rollcall.KindRefused, "%s is not in production: it is %s", one.Short(), one.Standing).
+			WithHint("see rollcall show %s %s", code.Name, one.Short())
+	}
+	revision, err = repo.At(ctx, code.Production, one.In)
+	return one.Changeset, revision, err
 }
 
 // contains tells whether a revision has another one in its history.

@@ -10,29 +10,33 @@ import (
 )
 
 func (w *website) stylesheet() []byte {
-	ground := []string{"#f4f6f8", "#fbf1e3", "#fff8ec"}[w.look]
-	accent := []string{"#2d5a88", "#a4501c", "#8c3d10"}[w.look]
-	padding := []string{"0.3em 0.8em", "0.3em 0.8em", "0.7em 1.4em"}[w.look]
+	ground := []string{"#f4f6f8", "#fbf1e3"}[w.look]
+	accent := []string{"#2d5a88", "#a4501c"}[w.look]
+	padding := []string{"0.3em 0.8em", "0.7em 1.4em"}[w.buttons]
 	return fmt.Appendf(nil, `body { background: %s; font: 16px/1.5 sans-serif; margin: 2em auto; max-width: 44em }
 h1, nav a { color: %s }
-button { padding: %s }
+nav a { margin-right: 1em }
 figure { display: inline-block; margin: 0.5em }
+button { padding: %s }
+img { vertical-align: middle }
+main { min-height: 20em }
 footer { border-top: 1px solid %[2]s; margin-top: 3em; color: #666 }
 `, ground, accent, padding)
 }
 
 func (w *website) appScript() []byte {
-	return fmt.Appendf(nil, "window.shop = { script: %d, currency: %q };\n", w.script, w.currency)
+	return fmt.Appendf(nil, "window.shop = { currency: %q };\n", w.currency)
 }
 
 func (w *website) cartScript() []byte {
-	store := "{}"
-	if w.script >= 2 {
-		store = "window.localStorage"
-	}
-	return fmt.Appendf(nil, `const store = %s; // %d
+	return fmt.Appendf(nil, `"use strict";
+%s
 document.getElementById("cart").textContent = store.count || "0";
-`, store, w.script)
+`, []string{
+		`const store = {};`,
+		`const store = window.localStorage;`,
+		`const store = window.localStorage; window.addEventListener("storage", show);`,
+	}[w.cart])
 }
 
 // picture draws each picture once, since most of them stay as they are.

@@ -1,13 +1,10 @@
 package demo
 
-// chapter is a push before it is in the repository.
-type chapter struct {
-	name, subject string
-	changes       []change
-}
-
+// change is a changeset before it is in the repository.
 type change struct {
+	name    string // by which the walk finds it
 	by      author
+	ticket  string
 	subject string
 	edit    func(*website)
 }
@@ -22,40 +19,41 @@ var (
 	jonas = author{"Jonas Weber", "jonas@example.com"}
 )
 
-// chapters are the story. Each set changes what the stylesheets and scripts are named, so
-// that a page of one release can't do with the assets of another.
-var chapters = []chapter{
-	{"set1", "the shop opens", []change{
-		{ada, "Import the teapot shop", func(*website) {}},
-		{grace, "shop: show prices with their currency, #81", func(w *website) {
-			w.currency = "EUR"
-			w.script++
-		}},
-		{tomas, "about: opening hours, #83", func(w *website) {
-			w.about = append(w.about, "We are open from Tuesday to Saturday, 10 to 18 o'clock.")
-		}},
+// The databases that the story's site asks for.
+const (
+	firstDatabase = "teapots"
+	Database      = "warehouse" // made on the staging node, and on no other
+)
+
+// The changesets that the walk speaks of.
+const (
+	Keep      = "keep"      // the cart over a reload
+	Count     = "count"     // changes the line that Keep changed
+	Autumn    = "autumn"    // a stylesheet: its name differs from release to release
+	Buttons   = "buttons"   // stays on the trunk
+	Warehouse = "warehouse" // right in every file, and wrong on the nodes
+)
+
+// opening is on both branches from the start.
+var opening = []change{
+	{"import", ada, "", "Import the teapot shop", func(*website) {}},
+	{"prices", grace, "81", "shop: show prices with their currency", func(w *website) { w.currency = "EUR" }},
+	{"hours", tomas, "83", "about: opening hours", func(w *website) {
+		w.about = append(w.about, "We are open from Tuesday to Saturday, 10 to 18 o'clock.")
 	}},
-	{"set2", "an autumn look", []change{
-		{mei, "css: warmer colours for autumn, #88", func(w *website) { w.look++ }},
-		{jonas, "cart: keep the cart over a reload, #86", func(w *website) { w.script++ }},
-		{ada, "shop: new photographs of the teapots, #90", func(w *website) { w.photographs++ }},
-	}},
-	{"set3", "a quicker cart", []change{
-		{grace, "cart: count items without loading the page, #91", func(w *website) { w.script++ }},
-		{tomas, "css: larger buttons on phones, #94", func(w *website) { w.look++ }},
-		{mei, "home: say that delivery is free, #95", func(w *website) {
-			w.welcome = append(w.welcome, "Delivery is free from now on.")
-		}},
-	}},
-	// The page is right and passes any check of files. The slip of the pen beside it shows
-	// only when the code runs.
-	{"bad", "a second warehouse", []change{
-		{jonas, "about: the second warehouse and its database, #97", func(w *website) {
-			w.about = append(w.about, "A second warehouse in Ghent sends what you order in a day.")
-			w.databaseKey, w.database = "databse", "shop"
-		}},
-	}},
-	{"fix", "the database's name put right", []change{
-		{ada, "config: spell database right, #97", func(w *website) { w.databaseKey = "database" }},
+}
+
+// onTrunk waits on the trunk to be merged.
+var onTrunk = []change{
+	{Keep, jonas, "86", "cart: keep it over a reload", func(w *website) { w.cart = 1 }},
+	{Autumn, mei, "88", "css: warmer colours for autumn", func(w *website) { w.look = 1 }},
+	{"photographs", ada, "90", "shop: new photographs", func(w *website) { w.photographs = 1 }},
+	{Count, grace, "91", "cart: count in every window", func(w *website) { w.cart = 2 }},
+	{Buttons, tomas, "94", "css: larger buttons on phones", func(w *website) { w.buttons = 1 }},
+	// No check of files can tell: the name is well formed, and that there is no such
+	// database shows only where the code runs.
+	{Warehouse, jonas, "97", "about: the second warehouse", func(w *website) {
+		w.about = append(w.about, "A second warehouse in Ghent sends what you order in a day.")
+		w.database = Database
 	}},
 }

@@ -1,5 +1,6 @@
 // Package demo is the small world that `rollcall demo` walks through: a fleet on
-// loopback, a repository with a story in it, and visitors who never stop asking.
+// loopback with a staging node, a repository whose trunk is ahead of what is live, and
+// visitors who never stop asking.
 //
 // It stands at the end of a change's way and pretends nothing there: the nodes are
 // reached over real ssh, the repository is made by the real git, pages are built from

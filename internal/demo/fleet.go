@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 )
 
@@ -16,15 +17,17 @@ const User = "deploy"
 // Tiers of the demo's fleet, in the order in which they roll: what pages name must be
 // on the CDN before the pages are.
 const (
-	TierCDN = "cdn"
-	TierApp = "app"
+	TierCDN     = "cdn"
+	TierApp     = "app"
+	TierStaging = "web" // of the staging environment, in a nodes file of its own
 )
 
-// Fleet is six nodes on 127.0.0.1 with two balancers before them. Nothing of it lies
-// outside Dir, and nothing of it runs after Close.
+// Fleet is six nodes on 127.0.0.1 with two balancers before them, and a staging node
+// beside them that no visitor sees. Nothing of it lies outside Dir, and nothing of it runs after Close.
 type Fleet struct {
 	Dir        string
 	Nodes      []*Node // cdn1 cdn2 app1 app2 app3 app4
+	Staging    *Node   // stage1
 	KeyFile    string  // the private key of User, as OpenSSH writes it
 	KnownHosts string  // a line for each node's ssh server
 	PagesURL   string  // the balancer before the app nodes, without a slash at its end
@@ -68,11 +71,14 @@ func (f *Fleet) start() error {
 		{"app3", TierApp},
 		{"app4", TierApp},
 	} {
-		node, err := newNode(filepath.Join(f.Dir, "nodes", one.name), one.name, one.tier)
+		node, err := newNode(filepath.Join(f.Dir, "nodes", one.name), one.name, one.tier, firstDatabase)
 		if err != nil {
 			return err
 		}
 		f.Nodes = append(f.Nodes, node)
+	}
+	if err := f.startStaging(); err != nil {
+		return err
 	}
 	var err error
 	if f.cdn, f.CDNURL, err = f.startTier(TierCDN, (*Node).assets); err != nil {
@@ -106,6 +112,23 @@ func (f *Fleet) startTier(tier string, content func(*Node) http.Handler) (*balan
 	return b, webURL(web.port), nil
 }
 
+// startStaging starts the web server of the staging node, on which somebody has made a
+// database and told nobody.
+func (f *Fleet) startStaging() (err error) {
+	const name = "stage1"
+	f.Staging, err = newNode(filepath.Join(f.Dir, "nodes", name), name, TierStaging, firstDatabase, Database)
+	if err != nil {
+		return err
+	}
+	web, err := serveHTTP(f.Staging.both())
+	if err != nil {
+		return fmt.Errorf("cannot start the web server of %s: %w", name, err)
+	}
+	f.closers = append(f.closers, web.Close)
+	f.Staging.WebPort = web.port
+	return nil
+}
+
 // startSSH makes the keys and starts an ssh server on each node.
 func (f *Fleet) startSSH() error {
 	if err := os.MkdirAll(filepath.Dir(f.KeyFile), 0o700); err != nil {
@@ -116,7 +139,7 @@ func (f *Fleet) startSSH() error {
 		return err
 	}
 	var lines []byte
-	for _, node := range f.Nodes {
+	for _, node := range slices.Concat(f.Nodes, []*Node{f.Staging}) {
 		server, err := startSSHServer(node.Home, key)
 		if err != nil {
 			return fmt.Errorf("cannot start the ssh server of %s: %w", node.Name, err)

@@ -20,11 +20,11 @@ func TestAFleetEndsWithItsContext(t *testing.T) {
 	}
 	var names []string
 	addresses := []string{strings.TrimPrefix(f.PagesURL, "http://"), strings.TrimPrefix(f.CDNURL, "http://")}
-	for _, node := range f.Nodes {
+	for _, node := range append(slices.Clone(f.Nodes), f.Staging) {
 		names = append(names, node.Name)
 		addresses = append(addresses, sshAddress(node), net.JoinHostPort(host, strconv.Itoa(node.WebPort)))
 	}
-	if want := []string{"cdn1", "cdn2", "app1", "app2", "app3", "app4"}; !slices.Equal(names, want) {
+	if want := []string{"cdn1", "cdn2", "app1", "app2", "app3", "app4", "stage1"}; !slices.Equal(names, want) {
 		t.Errorf("nodes are %v, want %v", names, want)
 	}
 	if info, err := os.Stat(filepath.Join(dir, "site", "keys", "deploy")); err != nil || info.Mode() != 0o600 {
@@ -44,8 +44,26 @@ func TestAFleetEndsWithItsContext(t *testing.T) {
 	}
 }
 
+func TestAStagingNodeIsAWholeSite(t *testing.T) {
+	folders := checkouts(t)
+	f := startFleet(t)
+	switchTo(t, f.Staging, folders[3]) // no visitor of it is anybody's
+	seen, err := Look(t.Context(), f.Staging.WebURL()+"/about")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if seen.Status != 200 || seen.Node != "stage1" || seen.Stamp != stamp(t, folders[3]) || len(seen.Assets) < 4 {
+		t.Errorf("seen: %+v", seen)
+	}
+	for _, asset := range seen.Assets {
+		if status, _ := ask(t, f.Staging.WebURL()+asset); status != 200 {
+			t.Errorf("%s: %d", asset, status)
+		}
+	}
+}
+
 func TestACDNShowsTheAssetsAndNothingElse(t *testing.T) {
-	_, folders := checkouts(t)
+	folders := checkouts(t)
 	f := startFleet(t)
 	for _, node := range f.Tier(TierCDN) {
 		switchTo(t, node, folders[0])

@@ -21,7 +21,7 @@ const (
 
 var (
 	stampsOfPage = regexp.MustCompile(`data-release="([^"]*)"`)
-	assetsOfPage = regexp.MustCompile(`(?:href|src)="(http[^"]+)"`)
+	assetsOfPage = regexp.MustCompile(`(?:href|src)="([^"]+\.[a-z]+)"`)
 	hashOfAsset  = regexp.MustCompile(`\.([0-9a-f]{8})\.[a-z]+$`)
 )
 

@@ -6,7 +6,9 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -31,7 +33,7 @@ func TestMain(m *testing.M) {
 	}))
 }
 
-// written returns the story that tests read; those that push write one of their own.
+// written returns the story that tests read.
 var written func() (*Story, error)
 
 // startFleet starts a fleet in a folder of the test.
@@ -49,16 +51,20 @@ func startFleet(t *testing.T) *Fleet {
 	return f
 }
 
-// checkouts returns a folder for each push of the story, to be read only.
-func checkouts(t *testing.T) (story *Story, folders []string) {
+// built are the trees of the story that tests switch between: as it opens, with new carts
+// and styles, with newer styles, and with the bad changeset.
+var built = []string{"hours", Count, Buttons, Warehouse}
+
+// checkouts returns a folder for each of built, to be read only.
+func checkouts(t *testing.T) (folders []string) {
 	t.Helper()
 	story, err := written()
 	if err != nil {
 		t.Fatal(err)
 	}
 	root := filepath.Join(filepath.Dir(story.Repository), "checkouts")
-	for _, push := range story.Pushes {
-		folder := filepath.Join(root, push.Name)
+	for _, name := range built {
+		folder := filepath.Join(root, name)
 		folders = append(folders, folder)
 		if _, err := os.Stat(folder); err == nil {
 			continue
@@ -67,14 +73,29 @@ func checkouts(t *testing.T) (story *Story, folders []string) {
 			t.Fatal(err)
 		}
 		g := git{repository: story.Repository, index: folder + ".index"}
-		if _, err := g.run(t.Context(), nil, "read-tree", push.Commit); err != nil {
+		if _, err := g.run(t.Context(), nil, "read-tree", story.Changeset(name).Commit); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := g.run(t.Context(), nil, "--work-tree="+folder, "checkout-index", "--all", "--prefix="+folder+"/"); err != nil {
 			t.Fatal(err)
 		}
+		build := exec.CommandContext(t.Context(), "sh", buildScript)
+		build.Dir = folder
+		if out, err := build.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
 	}
-	return story, folders
+	return folders
+}
+
+// stamp is what a built tree says of itself.
+func stamp(t *testing.T, folder string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(folder, "RELEASE"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(text))
 }
 
 // within bounds what a test waits for.

@@ -8,33 +8,39 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
-// Branch is what rolls to production.
-const Branch = "production"
+// The branches of the story.
+const (
+	Trunk      = "main"
+	Production = "production"
+)
 
-// Story is a git repository whose production branch can be moved on from push to push.
+// Story is a bare git repository with a trunk and a production branch, which starts behind it.
 type Story struct {
-	Repository string // a bare repository's folder
-	Pushes     []Push
-}
-
-// Push is what the authors bring to the production branch at one time.
-type Push struct {
-	Name       string // set1 set2 set3 bad fix
-	Subject    string // what it brings, in a few words
-	Commit     string // where the branch then stands
-	Stamp      string // what every file that is stamped, and /health, then says
-	Changesets []Changeset
+	Repository string
+	Changesets []Changeset // of the trunk, the oldest first; the opening is on both branches
 }
 
 // Changeset is one commit of the story.
 type Changeset struct {
-	Commit, Author, Email, Subject string
+	Name                                   string
+	Commit, Author, Email, Subject, Ticket string
 }
 
-// WriteStory makes the repository in dir/vcs/www.git, with its branch at the first push.
+// Changeset returns the changeset of that name, or nil.
+func (s *Story) Changeset(name string) *Changeset {
+	for i := range s.Changesets {
+		if s.Changesets[i].Name == name {
+			return &s.Changesets[i]
+		}
+	}
+	return nil
+}
+
+// WriteStory makes the repository in dir/vcs/www.git.
 // The same release of this package makes the same commits, whoever runs it and when.
 func WriteStory(ctx context.Context, dir string) (*Story, error) {
 	dir, err := filepath.Abs(dir)
@@ -51,7 +57,7 @@ func WriteStory(ctx context.Context, dir string) (*Story, error) {
 	if err := errors.Join(err, os.RemoveAll(temporary)); err != nil {
 		return nil, err
 	}
-	return s, s.Push(ctx, 0)
+	return s, nil
 }
 
 func (s *Story) write(ctx context.Context, g git, worktree string) error {
@@ -60,43 +66,43 @@ func (s *Story) write(ctx context.Context, g git, worktree string) error {
 	}
 	// Without a template, because those of the machine may bring hooks.
 	if _, err := g.run(ctx, nil, "init", "--quiet", "--bare", "--template=",
-		"--object-format=sha1", "--initial-branch="+Branch); err != nil {
+		"--object-format=sha1", "--initial-branch="+Trunk); err != nil {
 		return err
 	}
 	for _, setting := range [][]string{
-		{"gc.auto", "0"},       // the later pushes are on no branch yet: nothing may tidy them away
+		{"gc.auto", "0"},       // nothing is left running when the demo ends
 		{"core.fsync", "none"}, // nobody will miss the story after a power cut
 	} {
 		if _, err := g.run(ctx, nil, "config", setting[0], setting[1]); err != nil {
 			return err
 		}
 	}
-	site, commit, count := firstSite(), "", 0
+	site, commit := firstSite(), ""
 	var files map[string][]byte
-	for _, told := range chapters {
-		push := Push{Name: told.name, Subject: told.subject}
-		for _, change := range told.changes {
-			count++
-			site.stamp = fmt.Sprintf("build-%02d", count)
-			change.edit(&site)
-			before := files
-			files = site.files()
-			if err := changeTree(worktree, before, files); err != nil {
-				return err
-			}
-			var err error
-			if commit, err = g.commit(ctx, worktree, change, count, commit); err != nil {
-				return err
-			}
-			push.Changesets = append(push.Changesets, Changeset{
-				Commit:  commit,
-				Author:  change.by.name,
-				Email:   change.by.email,
-				Subject: change.subject,
-			})
+	for i, change := range slices.Concat(opening, onTrunk) {
+		change.edit(&site)
+		before := files
+		files = site.files()
+		if err := changeTree(worktree, before, files); err != nil {
+			return err
 		}
-		push.Commit, push.Stamp = commit, site.stamp
-		s.Pushes = append(s.Pushes, push)
+		var err error
+		if commit, err = g.commit(ctx, worktree, change, i+1, commit); err != nil {
+			return err
+		}
+		s.Changesets = append(s.Changesets, Changeset{
+			Name:    change.name,
+			Commit:  commit,
+			Author:  change.by.name,
+			Email:   change.by.email,
+			Subject: change.subject,
+			Ticket:  change.ticket,
+		})
+	}
+	for branch, tip := range map[string]string{Trunk: commit, Production: s.Changesets[len(opening)-1].Commit} {
+		if _, err := g.run(ctx, nil, "update-ref", "refs/heads/"+branch, tip); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -113,6 +119,9 @@ func (g git) commit(ctx context.Context, worktree string, c change, n int, paren
 	began := time.Date(2026, time.January, 12, 9, 0, 0, 0, time.UTC)
 	date := began.Add(time.Duration(n) * 97 * time.Minute).Format(time.RFC3339)
 	arguments := []string{"commit-tree", "-m", c.subject, tree}
+	if c.ticket != "" {
+		arguments = append(arguments, "-m", "Fixes #"+c.ticket+".")
+	}
 	if parent != "" {
 		arguments = append(arguments, "-p", parent)
 	}
@@ -154,11 +163,4 @@ func changeTree(folder string, old, files map[string][]byte) error {
 		}
 	}
 	return nil
-}
-
-// Push moves the production branch to the ith push, forwards or back.
-func (s *Story) Push(ctx context.Context, i int) error {
-	g := git{repository: s.Repository}
-	_, err := g.run(ctx, nil, "update-ref", "refs/heads/"+Branch, s.Pushes[i].Commit)
-	return err
 }

@@ -3,6 +3,7 @@ package demo
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -26,46 +27,55 @@ func TestTheStoryIsTheSameEverywhere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, push := range first.Pushes {
-		if other := second.Pushes[i].Commit; other != push.Commit || len(other) != 40 {
-			t.Errorf("%s is %s once and %s then", push.Name, push.Commit, other)
+	for i, c := range first.Changesets {
+		if other := second.Changesets[i].Commit; other != c.Commit || len(other) != 40 {
+			t.Errorf("%s is %s once and %s then", c.Name, c.Commit, other)
 		}
 	}
 }
 
-func TestTheStoryHasAuthorsTicketsAndPushes(t *testing.T) {
-	story, err := WriteStory(t.Context(), t.TempDir())
+func TestTheStoryHasAuthorsTicketsAndBranches(t *testing.T) {
+	story, err := written()
 	if err != nil {
 		t.Fatal(err)
 	}
 	g := git{repository: story.Repository}
-	names, count := map[string]bool{}, 0
-	for i, push := range story.Pushes {
-		if err := story.Push(t.Context(), i); err != nil {
-			t.Fatal(err)
-		}
-		log, err := g.run(t.Context(), nil, "log", "--first-parent", "--reverse", "--format=%H %an <%ae> %s", Branch)
+	log := func(branch string) []string {
+		text, err := g.run(t.Context(), nil, "log", "--first-parent", "--reverse", "--format=%H %an <%ae> %s|%b%x00", branch)
 		if err != nil {
 			t.Fatal(err)
 		}
-		count += len(push.Changesets)
-		lines := strings.Split(log, "\n")
-		if len(lines) != count {
-			t.Fatalf("after %s the branch has %d commits, want %d", push.Name, len(lines), count)
+		lines := strings.Split(strings.TrimSuffix(text, "\x00"), "\x00")
+		for i := range lines {
+			lines[i] = strings.TrimSpace(lines[i])
 		}
-		for j, c := range push.Changesets {
-			names[c.Author] = true
-			want := c.Commit + " " + c.Author + " <" + c.Email + "> " + c.Subject
-			if got := lines[count-len(push.Changesets)+j]; got != want {
-				t.Errorf("got %s, want %s", got, want)
-			}
-			if first := i+j == 0; !first && !strings.Contains(c.Subject, "#") {
-				t.Errorf("no ticket in %q", c.Subject)
-			}
+		return lines
+	}
+	names := map[string]bool{}
+	lines := log(Trunk)
+	if len(lines) != len(story.Changesets) {
+		t.Fatalf("%d commits on the trunk, want %d:\n%s", len(lines), len(story.Changesets), strings.Join(lines, "\n"))
+	}
+	for i, c := range story.Changesets {
+		names[c.Author] = true
+		want := c.Commit + " " + c.Author + " <" + c.Email + "> " + c.Subject + "|"
+		if c.Ticket != "" {
+			want += "Fixes #" + c.Ticket + "."
+		} else if i > 0 {
+			t.Errorf("no ticket for %q", c.Subject)
+		}
+		if lines[i] != want {
+			t.Errorf("got %s, want %s", lines[i], want)
+		}
+		if story.Changeset(c.Name).Commit != c.Commit {
+			t.Errorf("there are two %s", c.Name)
 		}
 	}
-	if count != 11 || len(names) != 5 {
-		t.Errorf("%d changesets of %d authors, want 11 of 5", count, len(names))
+	if len(lines) != 9 || len(names) != 5 {
+		t.Errorf("%d changesets of %d authors, want 9 of 5", len(lines), len(names))
+	}
+	if on := log(Production); !slices.Equal(on, lines[:3]) {
+		t.Errorf("on production: %s", strings.Join(on, "\n"))
 	}
 	left, err := filepath.Glob(filepath.Join(filepath.Dir(story.Repository), "..", "story-*"))
 	if err != nil || len(left) > 0 {
@@ -73,12 +83,53 @@ func TestTheStoryHasAuthorsTicketsAndPushes(t *testing.T) {
 	}
 }
 
+// TestOneChangesetNeedsAnother holds the story to what the walk tells of it.
+func TestOneChangesetNeedsAnother(t *testing.T) {
+	story, err := written()
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := git{repository: story.Repository}
+	tip := story.Changeset("hours").Commit
+	merges := func(names ...string) error {
+		at := tip
+		for _, name := range names {
+			c := story.Changeset(name).Commit
+			base, err := g.run(t.Context(), identity, "commit-tree", "-m", "base", "-p", c+"^", at+"^{tree}")
+			if err != nil {
+				return err
+			}
+			// The synthetic commit is what the changeset is picked onto: its parent is what
+			// the changeset started from.
+			tree, err := g.run(t.Context(), nil, "merge-tree", "--write-tree", base, c)
+			if err != nil {
+				return err
+			}
+			if at, err = g.run(t.Context(), identity, "commit-tree", "-m", name, "-p", at, tree); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for _, c := range story.Changesets[3:] {
+		if err := merges(c.Name); (err != nil) != (c.Name == Count) {
+			t.Errorf("%s alone: %v", c.Name, err)
+		}
+	}
+	if err := merges(Keep, Autumn, Count, Warehouse, "photographs", Buttons); err != nil {
+		t.Error(err)
+	}
+}
+
+var identity = []string{
+	"GIT_AUTHOR_NAME=T", "GIT_AUTHOR_EMAIL=t@example.com", "GIT_COMMITTER_NAME=T", "GIT_COMMITTER_EMAIL=t@example.com",
+}
+
 func TestTheTreesOfTheStory(t *testing.T) {
-	story, folders := checkouts(t)
 	var before []string
-	for i, push := range story.Pushes {
-		var files, styles []string
-		err := filepath.WalkDir(folders[i], func(name string, entry os.DirEntry, err error) error {
+	for i, folder := range checkouts(t) {
+		var files, assets []string
+		err := filepath.WalkDir(folder, func(name string, entry os.DirEntry, err error) error {
 			if err == nil && !entry.IsDir() {
 				files = append(files, name)
 			}
@@ -88,26 +139,24 @@ func TestTheTreesOfTheStory(t *testing.T) {
 			t.Fatal(err)
 		}
 		if len(files) < 140 || len(files) > 170 {
-			t.Errorf("%s: %d files, want about 150", push.Name, len(files))
+			t.Errorf("%s: %d files, want about 150", built[i], len(files))
 		}
 		for _, name := range []string{"RELEASE", "templates/header.html", "templates/footer.html", "pages/index.html", "pages/about.html", "pages/shop.html"} {
-			text, err := os.ReadFile(filepath.Join(folders[i], name))
-			if err != nil || !strings.Contains(string(text), push.Stamp) {
-				t.Errorf("%s: no stamp %s in %s (%v)", push.Name, push.Stamp, name, err)
+			text, err := os.ReadFile(filepath.Join(folder, name))
+			if err != nil || !strings.Contains(string(text), stamp(t, folder)) || strings.Contains(string(text), "{{stamp}}") {
+				t.Errorf("%s: no stamp %s in %s (%v)", built[i], stamp(t, folder), name, err)
 			}
 		}
-		for _, pattern := range []string{"assets/app.*.css", "assets/app.*.js", "assets/cart.*.js"} {
-			found, err := filepath.Glob(filepath.Join(folders[i], pattern))
+		for _, pattern := range []string{"assets/app.*.css", "assets/cart.*.js", "img/banner.*.png"} {
+			found, err := filepath.Glob(filepath.Join(folder, pattern))
 			if err != nil || len(found) != 1 {
-				t.Fatalf("%s: %s is %v, %v", push.Name, pattern, found, err)
+				t.Fatalf("%s: %s is %v, %v", built[i], pattern, found, err)
 			}
-			styles = append(styles, filepath.Base(found[0]))
+			assets = append(assets, filepath.Base(found[0]))
 		}
-		for j := range before {
-			if set := i < 3; set && before[j] == styles[j] {
-				t.Errorf("%s: %s is still named so", push.Name, styles[j])
-			}
+		if i > 0 && slices.Equal(before, assets) != (built[i] == Warehouse) {
+			t.Errorf("%s: %v after %v", built[i], assets, before)
 		}
-		before = styles
+		before = assets
 	}
 }

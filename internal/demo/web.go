@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path"
+	"path/filepath"
 	"strings"
 )
 
@@ -22,7 +23,7 @@ func (n *Node) pages(cdn string) http.Handler {
 		"GET /shop":  "pages/shop.html",
 	} {
 		mux.HandleFunc(pattern, n.onTree(func(w http.ResponseWriter, _ *http.Request, tree *os.Root) {
-			body, err := renderPage(tree, page, cdn)
+			body, err := n.renderPage(tree, page, cdn)
 			if err != nil {
 				http.Error(w, err.Error(), http.StatusInternalServerError)
 				return
@@ -32,9 +33,19 @@ func (n *Node) pages(cdn string) http.Handler {
 		}))
 	}
 	mux.HandleFunc("GET /health", n.onTree(func(w http.ResponseWriter, _ *http.Request, tree *os.Root) {
-		_, err := readConfig(tree)
+		_, err := n.readConfig(tree)
 		health(w, tree, err)
 	}))
+	return mux
+}
+
+// both serves pages with their assets, as a staging node does for a whole fleet.
+func (n *Node) both() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/", n.pages(""))
+	assets := n.assets()
+	mux.Handle("GET /assets/", assets)
+	mux.Handle("GET /img/", assets)
 	return mux
 }
 
@@ -91,8 +102,8 @@ func (n *Node) onTree(serve func(http.ResponseWriter, *http.Request, *os.Root)) 
 
 // renderPage builds a page from files read one after the other. Were a file replaced in
 // between, the page would carry the stamps of two releases.
-func renderPage(tree *os.Root, page, cdn string) (string, error) {
-	config, err := readConfig(tree)
+func (n *Node) renderPage(tree *os.Root, page, cdn string) (string, error) {
+	config, err := n.readConfig(tree)
 	if err != nil {
 		return "", err
 	}
@@ -128,9 +139,9 @@ type appConfig struct {
 	title, database, currency, contact string
 }
 
-// readConfig is as strict as the code of a site would be: an unknown key is an error, and
-// the bad changeset of the story has one.
-func readConfig(tree *os.Root) (appConfig, error) {
+// readConfig is as strict as the code of a site would be: an unknown key is an error, and so
+// is a database that this node does not have, as the bad changeset of the story finds out.
+func (n *Node) readConfig(tree *os.Root) (appConfig, error) {
 	const name = "config/app.conf"
 	text, err := tree.ReadFile(name)
 	if err != nil {
@@ -155,6 +166,9 @@ func readConfig(tree *os.Root) (appConfig, error) {
 			return appConfig{}, fmt.Errorf("%s: unknown key %s", name, key)
 		}
 		*field = strings.TrimSpace(value)
+	}
+	if _, err := os.Stat(filepath.Join(n.DB, filepath.Base(config.database))); err != nil {
+		return appConfig{}, fmt.Errorf("%s: there is no database %s on %s", name, config.database, n.Name)
 	}
 	return config, nil
 }

@@ -4,21 +4,19 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"path"
 	"strings"
 )
 
 // website is what the story's changesets edit; files makes the tree that is committed. Its
-// assets carry a hash of their content in their names, and its pages carry the stamp of
-// the build, as the build step of a real site leaves them.
+// build step, bin/build, gives assets a hash of their content in their names, and pages the
+// stamp of the build.
 type website struct {
-	stamp       string
 	look        int // of the stylesheets
-	script      int // of the scripts
+	buttons     int // theirs
+	cart        int // of the cart's script
 	photographs int
 	currency    string
-	databaseKey string // of config/app.conf; right as "database"
-	database    string
+	database    string   // that config/app.conf names
 	welcome     []string // paragraphs
 	about       []string // paragraphs
 
@@ -29,11 +27,10 @@ const teapots = 48
 
 func firstSite() website {
 	return website{
-		databaseKey: "database",
-		database:    "teapots",
-		welcome:     []string{"Teapots, made to pour without a drop beside the cup."},
-		about:       []string{"Five people, one kiln, and a lot of tea."},
-		pictures:    map[string][]byte{},
+		database: firstDatabase,
+		welcome:  []string{"Teapots, made to pour without a drop beside the cup."},
+		about:    []string{"Five people, one kiln, and a lot of tea."},
+		pictures: map[string][]byte{},
 	}
 }
 
@@ -44,15 +41,13 @@ func (t tree) text(name, format string, arguments ...any) {
 	t[name] = fmt.Appendf(nil, format, arguments...)
 }
 
-// asset adds a file under the name that its content gives it, and returns how pages name it.
+// asset adds a file that visitors get, and returns how pages name it before the build.
 func (t tree) asset(name string, content []byte) string {
-	extension := path.Ext(name)
-	hashed := strings.TrimSuffix(name, extension) + "." + shortHash(content) + extension
-	t[hashed] = content
-	return "{{cdn}}/" + hashed
+	t[name] = content
+	return "{{cdn}}/" + name
 }
 
-// shortHash is what an asset's name holds: the first 8 hex digits of its SHA-256.
+// shortHash is what a built asset's name holds: the first 8 hex digits of its SHA-256.
 func shortHash(content []byte) string {
 	sum := sha256.Sum256(content)
 	return hex.EncodeToString(sum[:4])
@@ -74,7 +69,6 @@ func (w *website) addPages(t tree) {
 	logo := t.asset("img/logo.png", w.picture("logo", 0, 48))
 	banner := t.asset("img/banner.png", w.picture("banner", w.look, 96))
 
-	t.text("RELEASE", "%s\n", w.stamp)
 	t.text("templates/header.html", `<!doctype html>
 <html lang="en">
 <head>
@@ -84,18 +78,18 @@ func (w *website) addPages(t tree) {
 <link rel="stylesheet" media="print" href="%s">
 </head>
 <body>
-<header data-release="%s">
+<header data-release="{{stamp}}">
 <img src="%s" alt=""> <nav><a href="/">Home</a> <a href="/shop">Shop</a> <a href="/about">About</a></nav>
 </header>
-`, style, printed, w.stamp, logo)
-	t.text("templates/footer.html", `<footer data-release="%s">
-<span id="cart">0</span> in the cart. This page was built by %[1]s.
+`, style, printed, logo)
+	t.text("templates/footer.html", `<footer data-release="{{stamp}}">
+<span id="cart">0</span> in the cart. This is build {{stamp}}.
 </footer>
 <script src="%s"></script>
 <script src="%s"></script>
 </body>
 </html>
-`, w.stamp, app, cart)
+`, app, cart)
 
 	w.addPage(t, "index", "Welcome", fmt.Sprintf("<img src=%q alt=\"\">\n%s", banner, paragraphs(w.welcome)))
 	w.addPage(t, "about", "About us", paragraphs(w.about))
@@ -113,7 +107,7 @@ func (w *website) addPages(t tree) {
 }
 
 func (w *website) addPage(t tree, name, heading, body string) {
-	t.text("pages/"+name+".html", "<main data-release=%q>\n<h1>%s</h1>\n%s</main>\n", w.stamp, heading, body)
+	t.text("pages/"+name+".html", "<main data-release=\"{{stamp}}\">\n<h1>%s</h1>\n%s</main>\n", heading, body)
 }
 
 func paragraphs(texts []string) string {
@@ -126,14 +120,10 @@ func paragraphs(texts []string) string {
 
 // addCode adds what a site holds besides: no visitor asks for it, but it rolls with the rest.
 func (w *website) addCode(t tree) {
-	t.text("README.md", "# The teapot shop\n\nPages, code and data of the shop. `bin/stamp` stamps what rolls.\n")
-	t.text("bin/stamp", "%s", `#!/bin/sh
-# Stamps what is built: bin/stamp build-07
-echo "$1" > RELEASE
-sed -i "s/data-release=\"[^\"]*\"/data-release=\"$1\"/" pages/*.html templates/*.html
-`)
-	t.text("config/app.conf", "# read on each request\ntitle = The teapot shop\n%s = %s\ncurrency = %s\ncontact = shop@example.com\n",
-		w.databaseKey, w.database, w.currency)
+	t.text("README.md", "# The teapot shop\n\nPages, code and data of the shop. `bin/build` makes of them what rolls.\n")
+	t.text(buildScript, "%s", buildText)
+	t.text("config/app.conf", "# read on each request\ntitle = The teapot shop\ndatabase = %s\ncurrency = %s\ncontact = shop@example.com\n",
+		w.database, w.currency)
 	for _, name := range []string{
 		"address", "basket", "catalogue", "checkout", "country", "customer", "delivery", "discount",
 		"invoice", "login", "mail", "money", "newsletter", "order", "payment", "price", "returns",

@@ -33,6 +33,30 @@ type session struct {
 	*Desk
 	state *rollcall.DeskState
 	free  func()
+	asked map[question][]rollcall.Standee // what the repository said: it does not change meanwhile
+}
+
+// question is what is asked of the repository about changesets.
+type question struct {
+	source, target string
+	all            bool
+}
+
+// standees asks each thing once.
+func (s *session) standees(ctx context.Context, source, target string, all bool) ([]rollcall.Standee, error) {
+	q := question{source, target, all}
+	if known, ok := s.asked[q]; ok {
+		return known, nil
+	}
+	listed, err := s.Repo.Standees(ctx, source, target, all)
+	if err != nil {
+		return nil, err
+	}
+	if s.asked == nil {
+		s.asked = map[question][]rollcall.Standee{}
+	}
+	s.asked[q] = listed
+	return listed, nil
 }
 
 // lockWait is for how long a command waits for another one on the same desk.
@@ -41,15 +65,25 @@ const lockWait = 3 * time.Second
 // enter takes the desk for one command. A desk that is somebody else's is refused, unless
 // it is to be taken over.
 func (d *Desk) enter(ctx context.Context, takeOver bool) (*session, error) {
+	s, err := d.look(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.claim(ctx, takeOver); err != nil {
+		s.free()
+		return nil, err
+	}
+	return s, nil
+}
+
+// look is enter for a command that changes nothing: whose the desk is does not matter.
+func (d *Desk) look(ctx context.Context) (*session, error) {
 	free, err := d.lock(ctx)
 	if err != nil {
 		return nil, err
 	}
 	s := &session{Desk: d, free: free}
-	if s.state, err = ReadState(ctx, d.Record, d.Code.Name, d.Name); err == nil {
-		err = s.claim(ctx, takeOver)
-	}
-	if err != nil {
+	if s.state, err = ReadState(ctx, d.Record, d.Code.Name, d.Name); err != nil {
 		free()
 		return nil, err
 	}

@@ -27,7 +27,7 @@ func (d *Desk) Merge(ctx context.Context, request rollcall.MergeRequest) (*rollc
 		}
 		return s.put(ctx, s.state.Source, s.state.Target, s.state.Steps, request.DryRun)
 	}
-	listed, err := d.Repo.Standees(ctx, d.Code.Trunk, d.Code.Production, false)
+	listed, err := s.standees(ctx, d.Code.Trunk, d.Code.Production, false)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +62,7 @@ func (d *Desk) BackOut(ctx context.Context, request rollcall.MergeRequest) (*rol
 	if err := s.sameWay(d.Code.Trunk, d.Code.Production); err != nil {
 		return nil, err
 	}
-	listed, err := d.Repo.Standees(ctx, d.Code.Trunk, d.Code.Production, true)
+	listed, err := s.standees(ctx, d.Code.Trunk, d.Code.Production, true)
 	if err != nil {
 		return nil, err
 	}
@@ -96,10 +96,10 @@ func (d *Desk) Land(ctx context.Context, request rollcall.DeskRequest, branch st
 		return nil, err
 	}
 	defer s.free()
-	if err := s.empty(); err != nil {
+	if err := s.emptyBut(branch, d.Code.Trunk, rollcall.StepPick); err != nil {
 		return nil, err
 	}
-	listed, err := d.Repo.Standees(ctx, branch, d.Code.Trunk, false)
+	listed, err := s.standees(ctx, branch, d.Code.Trunk, false)
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +132,7 @@ func (d *Desk) whole(ctx context.Context, request rollcall.DeskRequest, source, 
 		return nil, err
 	}
 	defer s.free()
-	if err := s.empty(); err != nil {
+	if err := s.emptyBut(source, target, rollcall.StepMerge); err != nil {
 		return nil, err
 	}
 	if err := s.mayMerge(ctx, source, target); err != nil {
@@ -176,10 +176,15 @@ func (s *session) sameWay(source, target string) error {
 		WithHint("rollcall commit %s or rollcall abandon %[1]s comes first", s.Code.Name)
 }
 
-// empty refuses a desk with anything on it.
-func (s *session) empty() error {
+// emptyBut refuses a desk with anything on it but the same: who died over a command gives
+// it again.
+func (s *session) emptyBut(source, target string, kind rollcall.DeskStepKind) error {
 	if err := s.settled(); err != nil || !s.state.Open() {
 		return err
+	}
+	other := func(step rollcall.DeskStep) bool { return step.Kind != kind }
+	if s.state.Source == source && s.state.Target == target && !slices.ContainsFunc(s.state.Steps, other) {
+		return nil
 	}
 	return rollcall.Errorf(rollcall.KindConflict, "the desk has %s for %s on it", names(s.state.Steps), s.state.Target).
 		WithHint("rollcall commit %s or rollcall abandon %[1]s comes first", s.Code.Name)
@@ -190,7 +195,7 @@ func (s *session) choose(ctx context.Context, listed []rollcall.Standee, selecti
 	wanted, err := choice{listed, s.Code.Name}.chosen(selection)
 	if rollcall.KindOf(err) == rollcall.KindNotFound && len(selection.Texts) > 0 {
 		// It may be there already: then say so.
-		if all, allErr := s.Repo.Standees(ctx, s.Code.Trunk, s.Code.Production, true); allErr == nil {
+		if all, allErr := s.standees(ctx, s.Code.Trunk, s.Code.Production, true); allErr == nil {
 			for _, text := range selection.Texts {
 				if one, oneErr := (choice{all, s.Code.Name}).one(text); oneErr == nil && !one.Standing.Mergeable() && one.Standing != rollcall.StandBlocked {
 					return nil, rollcall.Errorf(rollcall.KindConflict, "%s needs no merging: it is %s%s", one.Short(), one.Standing, in(*one))
@@ -233,6 +238,9 @@ func (s *session) put(ctx context.Context, source, target string, steps []rollca
 	b, err := s.build(ctx, bench, steps, s.state.Resolved)
 	if err != nil {
 		return nil, err
+	}
+	if len(steps) == 1 && steps[0].Kind == rollcall.StepMerge && len(b.unchanged) == 1 {
+		return nil, rollcall.Errorf(rollcall.KindConflict, "%s has nothing that %s lacks", source, target)
 	}
 	events := []rollcall.Event{
 		rollcall.NewEvent(rollcall.EventDeskSelected, selected{By: s.By, Source: source, Target: target, Base: base, Steps: steps}),
@@ -293,7 +301,11 @@ func conflictHint(code string, outcome *rollcall.DeskOutcome, dryRun bool) strin
 		for _, id := range outcome.Minimum {
 			ids = append(ids, rollcall.ShortRevision(id))
 		}
-		ways = append(ways, fmt.Sprintf("it merges cleanly together with what it builds upon: rollcall merge %s %s", code, strings.Join(ids, " ")))
+		if outcome.Steps[outcome.Merged].Kind == rollcall.StepBackOut {
+			ways = append(ways, fmt.Sprintf("it can be taken back together with what builds upon it: rollcall back-out %s %s", code, strings.Join(ids, " ")))
+		} else {
+			ways = append(ways, fmt.Sprintf("it merges cleanly together with what it builds upon: rollcall merge %s %s", code, strings.Join(ids, " ")))
+		}
 	}
 	if !dryRun {
 		ways = append(ways, fmt.Sprintf("rollcall resolve %s shows both sides; rollcall abandon %[1]s leaves the desk clean", code))

@@ -119,9 +119,9 @@ func needsOf(touched []rollcall.Touch, one rollcall.Standee, listed []rollcall.S
 	return needs
 }
 
-// lacks tells whether the target does not have a changeset.
+// lacks tells whether the target does not have a changeset, as far as anybody knows.
 func lacks(s rollcall.Standee) bool {
-	return s.Standing.Mergeable() || s.Standing == rollcall.StandBlocked
+	return s.Standing == rollcall.StandBlocked || s.Standing.Mergeable() && s.Standing != rollcall.StandProbable
 }
 
 // minimum finds the smallest set of changesets with which a step that conflicts does not.

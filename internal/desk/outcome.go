@@ -32,7 +32,7 @@ func (s *session) listed(ctx context.Context) ([]rollcall.Standee, error) {
 		return nil, nil
 	}
 	all := slices.ContainsFunc(s.state.Steps, func(o rollcall.DeskStep) bool { return o.Kind == rollcall.StepBackOut })
-	return s.Repo.Standees(ctx, s.state.Source, s.state.Target, all)
+	return s.standees(ctx, s.state.Source, s.state.Target, all)
 }
 
 // explain adds, for each conflict, who is on both sides and where they differ, and the

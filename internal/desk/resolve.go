@@ -12,7 +12,11 @@ import (
 // Resolve lists the conflicts on the desk, or decides one of them. When the last one is
 // decided, what is left of the selection is merged.
 func (d *Desk) Resolve(ctx context.Context, request rollcall.ResolveRequest) (*rollcall.DeskOutcome, error) {
-	s, err := d.enter(ctx, request.TakeOver)
+	enter := func() (*session, error) { return d.enter(ctx, request.TakeOver) }
+	if request.Path == "" {
+		enter = func() (*session, error) { return d.look(ctx) }
+	}
+	s, err := enter()
 	if err != nil {
 		return nil, err
 	}
@@ -26,6 +30,13 @@ func (d *Desk) Resolve(ctx context.Context, request rollcall.ResolveRequest) (*r
 	conflicts, moved, err := s.conflicts(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if len(conflicts) == 0 { // everything was decided, and the process died before it went on
+		if request.Path != "" {
+			return s.put(ctx, s.state.Source, s.state.Target, s.state.Steps, false)
+		}
+		return nil, rollcall.Errorf(rollcall.KindConflict, "every conflict on the desk is decided").
+			WithHint("rollcall merge %s goes on", s.Code.Name)
 	}
 	if request.Path == "" {
 		outcome, err := s.outcome(ctx)
@@ -53,20 +64,22 @@ func (d *Desk) Resolve(ctx context.Context, request rollcall.ResolveRequest) (*r
 			return nil, err
 		}
 	}
-	if err := s.append(ctx, rollcall.NewEvent(rollcall.EventDeskResolved, kept)); err != nil {
-		return nil, err
-	}
+	decided := rollcall.NewEvent(rollcall.EventDeskResolved, kept)
 	if len(conflicts) > 1 {
 		outcome, err := s.outcome(ctx)
 		if err != nil {
 			return nil, err
 		}
 		rest := slices.Delete(conflicts, i, i+1)
-		if err := s.append(ctx, rollcall.NewEvent(rollcall.EventDeskMerged, merged{Merged: s.state.Merged, Tree: s.state.Tree, Conflicts: rest})); err != nil {
+		err = s.append(ctx, decided, rollcall.NewEvent(rollcall.EventDeskMerged, merged{Merged: s.state.Merged, Tree: s.state.Tree, Conflicts: rest}))
+		if err != nil {
 			return nil, err
 		}
 		outcome.DeskState = *s.state
 		return outcome, s.explain(ctx, outcome, rest)
+	}
+	if err := s.append(ctx, decided); err != nil {
+		return nil, err
 	}
 	return s.put(ctx, s.state.Source, s.state.Target, s.state.Steps, false)
 }
@@ -86,11 +99,6 @@ func (s *session) conflicts(ctx context.Context) ([]rollcall.Conflict, bool, err
 	b, err := s.build(ctx, bench, s.state.Steps[:s.state.Merged+1], s.state.Resolved)
 	if err != nil {
 		return nil, false, err
-	}
-	if len(b.conflicts) == 0 {
-		// Everything was decided, and the process died before it went on.
-		return nil, false, rollcall.Errorf(rollcall.KindConflict, "every conflict on the desk is decided").
-			WithHint("rollcall merge %s goes on", s.Code.Name)
 	}
 	return b.conflicts, tip.Tree != s.state.Base.Tree, nil
 }

@@ -48,6 +48,11 @@ func (c choice) one(text string) (*rollcall.Standee, error) {
 	return found, nil
 }
 
+// Find finds the changeset that a text names, among those of a branch.
+func Find(listed []rollcall.Standee, text string) (*rollcall.Standee, error) {
+	return choice{listed: listed}.one(text)
+}
+
 // chosen are those that a selection names, in the order of the branch, oldest first.
 func (c choice) chosen(selection rollcall.ChangesetSelection) ([]rollcall.Standee, error) {
 	in := map[string]bool{}

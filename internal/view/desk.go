@@ -215,7 +215,7 @@ func (p *Printer) needs(o *rollcall.DeskOutcome) {
 		if len(needed) == 0 {
 			continue
 		}
-		p.Line("%s", cut(p.style.yellow("! ")+one.Short()+" merges, but changes lines of what is not on "+o.Target+": "+p.named(o, needed), p.Columns))
+		p.Line("%s", cut(p.style.yellow("! ")+one.Short()+" merges, but builds upon what is not on "+o.Target+": "+p.named(o, needed), p.Columns))
 	}
 }
 
@@ -334,7 +334,8 @@ func (p *Printer) Desks(all []rollcall.DeskState) error {
 		for _, step := range d.Steps {
 			ids = append(ids, rollcall.ShortRevision(step.ID))
 		}
-		p.Line("%s", cut(fmt.Sprintf("%s %s: %s's since %s, %s → %s: %s, %s", s.bold(d.Code), d.Desk, d.By, when(d.Since), d.Source, d.Target, few(ids), state), p.Columns))
+		p.Line("%s", cut(fmt.Sprintf("%s %s: %s's since %s, %s → %s, %s", s.bold(d.Code), d.Desk, d.By, when(d.Since), d.Source, d.Target, state), p.Columns))
+		p.Line("  %s", cut(few(ids), p.Columns-2))
 	}
 	return nil
 }

@@ -17,11 +17,15 @@ type Result struct {
 
 // Environ is what the world's commands see.
 func (w *World) Environ() []string {
+	path := os.Getenv("PATH") + ":/usr/sbin:/sbin"
+	if w.early != "" {
+		path = w.early + ":" + path
+	}
 	env := []string{
-		"HOME=" + w.Path("home"), "PATH=" + os.Getenv("PATH") + ":/usr/sbin:/sbin", "TERM=dumb", "TZ=UTC",
+		"HOME=" + w.Path("home"), "PATH=" + path, "TERM=dumb", "TZ=UTC",
 		"GIT_CONFIG_GLOBAL=" + w.Path("home", ".gitconfig"), "GIT_CONFIG_NOSYSTEM=1",
 	}
-	return env
+	return append(env, w.env...)
 }
 
 // Command is rollcall, to be run in the site.

@@ -404,6 +404,8 @@ var eventTypes = func() (all []string) {
 		rollcall.EventRollInterrupted, rollcall.EventRollFinished, rollcall.EventPauseAsked, rollcall.EventAbortAsked, rollcall.EventHoldSet,
 		rollcall.EventHoldLifted, rollcall.EventRollPlanned, rollcall.EventTakenUp, rollcall.EventTierStarted, rollcall.EventRollingBack,
 		rollcall.EventHookStarted, rollcall.EventHookFinished, rollcall.EventHookFailed, rollcall.EventClaimed, rollcall.EventReleased,
+		rollcall.EventDeskTaken, rollcall.EventDeskSelected, rollcall.EventDeskMerged, rollcall.EventDeskResolved, rollcall.EventDeskChecked,
+		rollcall.EventDeskCommitting, rollcall.EventDeskCommitted, rollcall.EventDeskUncommitted, rollcall.EventDeskAbandoned,
 	}
 	for step := range rollcall.Steps {
 		all = append(all, rollcall.EventNodePrefix+string(step))

@@ -46,6 +46,8 @@ type World struct {
 	key     ssh.PublicKey
 	program string
 	netns   string // where rollcall runs; "": here
+	early   string // a folder whose programs come before the machine's
+	env     []string
 }
 
 // New makes a world, which ends with the test.

@@ -49,7 +49,8 @@ func (h *history) pairs(ctx context.Context, limit int, beside []string) ([]pair
 			}
 			for _, id := range owners {
 				need := judged[id]
-				if need == nil || seen[id] || need.Picks[0] == later.Picks[0] {
+				// What came later on the trunk was promoted out of its order, and is no need.
+				if need == nil || seen[id] || h.order[need.Picks[0]] >= h.order[later.Picks[0]] {
 					continue
 				}
 				seen[id] = true

@@ -63,8 +63,11 @@ func parse(args []string, complaints io.Writer) (options, error) {
 	}
 	if *expression != "" {
 		re, err := regexp.Compile(*expression)
-		if err != nil || re.NumSubexp() < 1 {
-			return o, fmt.Errorf("-mark wants a regular expression with a group: %w", err)
+		if err != nil {
+			return o, fmt.Errorf("-mark: %w", err)
+		}
+		if re.NumSubexp() < 1 {
+			return o, errors.New("-mark wants a regular expression with a group")
 		}
 		o.read = byExpression(re)
 		return o, nil
@@ -103,19 +106,20 @@ func replay(ctx context.Context, o options, progress io.Writer) (*report, error)
 	if err != nil {
 		return nil, err
 	}
-	as, err := h.writeLedger(ctx)
+	ledger, err := h.writeLedger(ctx)
 	if err != nil {
 		return nil, err
 	}
-	e, err := newEngine(ctx, h)
+	e, err := newEngine(ctx, h, ledger, folder)
 	if err != nil {
 		return nil, err
 	}
+	defer e.Close()
 	r := newReport(h, o)
 	plain := map[string]bool{}
 	for i := range h.promotions {
 		p := &h.promotions[i]
-		base := as[p.Parents[0]]
+		base := ledger.as[p.Parents[0]]
 		j, err := h.judge(ctx, e, p, base, o, folder)
 		if err == nil && o.needs {
 			err = r.Needs.own(ctx, e, h, p, &j, base)
@@ -138,7 +142,7 @@ func replay(ctx context.Context, o options, progress io.Writer) (*report, error)
 	}
 	fmt.Fprintf(progress, "%d pairs of needs\n", len(pairs))
 	for _, q := range pairs {
-		if err := r.Needs.pair(ctx, e, h, q, plain[q.Later.ID], as); err != nil {
+		if err := r.Needs.pair(ctx, e, h, q, plain[q.Later.ID], ledger); err != nil {
 			return nil, err
 		}
 	}

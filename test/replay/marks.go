@@ -62,7 +62,7 @@ func byExpression(expression *regexp.Regexp) func(string) ([]string, string) {
 }
 
 var (
-	svnVerb   = regexp.MustCompile(`^(?i)(?:on the \S+ branch, *)?(?:merge[sd]?|(?:back)?port(?:s|ed)?) `)
+	svnVerb   = regexp.MustCompile(`^(?i)(?:on the \S+ branch, *)?(?:merge[sd]?|(?:back)?port(?:s|ed)?)[ -]`)
 	svnInside = regexp.MustCompile(`(?i)\bmerged? (?:from trunk )?((?:-r|-c|r)\d.*)`)
 	svnBack   = regexp.MustCompile(`(?i)^\*|\bre(?:vers|vert)|\bundo`)
 	svnFill   = regexp.MustCompile(`^(?i)(?:the|part of|fix(?:es)?|(?:from )?trunk|revision(?:s|\(s\))?|changesets?|commits?) +`)
@@ -82,7 +82,7 @@ func readSvn(message string) (names []string, why string) {
 			continue
 		}
 		paragraph, _, _ := strings.Cut(strings.Join(lines[i:], "\n"), "\n\n")
-		rest := strings.ReplaceAll(paragraph, "\n", " ")
+		rest := strings.Join(strings.Fields(paragraph), " ")
 		rest = rest[len(svnVerb.FindString(rest)):]
 		for fill := svnFill.FindString(rest); fill != ""; fill = svnFill.FindString(rest) {
 			rest = rest[len(fill):]

@@ -17,10 +17,12 @@ type needsJudged struct {
 	Others      int `json:"not_judged"`
 	OthersNamed int `json:"not_judged_named"`
 
-	Pairs     int      `json:"pairs"` // with a need that the stable branch proves
-	Named     int      `json:"named"` // rightly
-	Missed    []missed `json:"missed"`
-	PairsMore int      `json:"pairs_with_names_too_many"` // never promoted before, and the promotion is plain
+	Pairs  int      `json:"pairs"` // with a need that the stable branch proves
+	Named  int      `json:"named"` // rightly
+	Missed []missed `json:"missed"`
+	// TooMany are what was named in a pair beside its need, and was not promoted before the
+	// later one, which is plain.
+	TooMany []alarm `json:"too_many"`
 
 	took time.Duration
 	n    int
@@ -35,6 +37,14 @@ type alarm struct {
 type namedSubject struct {
 	ID      string `json:"id"`
 	Subject string `json:"subject"`
+}
+
+func newAlarm(h *history, p *promotion, pick string, named []string) alarm {
+	a := alarm{ID: p.ID, Pick: pick}
+	for _, id := range named {
+		a.Named = append(a.Named, namedSubject{id, h.subject[id]})
+	}
+	return a
 }
 
 type missed struct {
@@ -70,11 +80,7 @@ func (n *needsJudged) own(ctx context.Context, e engine, h *history, p *promotio
 		if j.Plain {
 			n.Asked++
 			if len(named) > 0 {
-				a := alarm{ID: p.ID, Pick: pick}
-				for _, id := range named {
-					a.Named = append(a.Named, namedSubject{id, h.subject[id]})
-				}
-				n.Alarms = append(n.Alarms, a)
+				n.Alarms = append(n.Alarms, newAlarm(h, p, pick, named))
 			}
 			continue
 		}
@@ -87,8 +93,8 @@ func (n *needsJudged) own(ctx context.Context, e engine, h *history, p *promotio
 }
 
 // pair asks for the needs of a promotion at the production that did not yet have one.
-func (n *needsJudged) pair(ctx context.Context, e engine, h *history, q pair, plain bool, as map[string]string) error {
-	pick, base := q.Later.Picks[0], as[q.Need.Parents[0]]
+func (n *needsJudged) pair(ctx context.Context, e engine, h *history, q pair, plain bool, l *ledger) error {
+	pick, base := q.Later.Picks[0], l.as[q.Need.Parents[0]]
 	named, err := n.ask(ctx, e, base, pick)
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -105,8 +111,9 @@ func (n *needsJudged) pair(ctx context.Context, e engine, h *history, q pair, pl
 		}
 		n.Missed = append(n.Missed, m)
 	}
-	if plain && slices.ContainsFunc(named, func(id string) bool { return !h.promotedBefore(id, q.Later) }) {
-		n.PairsMore++
+	more := slices.DeleteFunc(slices.Clone(named), func(id string) bool { return h.promotedBefore(id, q.Later) })
+	if plain && len(more) > 0 {
+		n.TooMany = append(n.TooMany, newAlarm(h, q.Later, pick, more))
 	}
 	return nil
 }

@@ -216,7 +216,7 @@ func TestReplay(t *testing.T) {
 		t.Errorf("counted: %+v", r)
 	}
 	n := r.Needs
-	if n.Pairs != 1 || n.Named != 1 || len(n.Missed) != 0 || n.PairsMore != 0 {
+	if n.Pairs != 1 || n.Named != 1 || len(n.Missed) != 0 || len(n.TooMany) != 0 {
 		t.Errorf("pairs: %+v", n)
 	}
 	if n.Asked != 5 || len(n.Alarms) != 0 || n.Others != 6 || n.OthersNamed != 1 {
@@ -232,8 +232,10 @@ func TestBesideAndRange(t *testing.T) {
 	m, trunk := newMade(t)
 	m.stable(trunk)
 	var out bytes.Buffer
-	o, err := parse([]string{"-repo", m.dir, "-stable", "stable", "-trunk", "trunk", "-beside", "VERSION", "-needs=false",
-		"-from", m.git("rev-parse", ":/^clean, and needs"), "-to", m.git("rev-parse", ":/^without what"), "-json"}, io.Discard)
+	o, err := parse([]string{
+		"-repo", m.dir, "-stable", "stable", "-trunk", "trunk", "-beside", "VERSION", "-needs=false",
+		"-from", m.git("rev-parse", ":/^clean, and needs"), "-to", m.git("rev-parse", ":/^without what"), "-json",
+	}, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}

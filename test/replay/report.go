@@ -51,7 +51,7 @@ func newReport(h *history, o options) *report {
 		Commits: len(h.promotions) + len(h.unmarked) + len(h.excluded),
 		Counts:  map[verdict]int{}, Causes: map[string]int{},
 		Excluded: append([]exclusion{}, h.excluded...), Unmarked: append([]exclusion{}, h.unmarked...),
-		Needs: needsJudged{Alarms: []alarm{}, Missed: []missed{}},
+		Needs: needsJudged{Alarms: []alarm{}, Missed: []missed{}, TooMany: []alarm{}},
 	}
 }
 
@@ -197,7 +197,7 @@ func listed(paths []string) string {
 func (n *needsJudged) write(w io.Writer) {
 	fmt.Fprintf(w, "needs proved by blame\t%d\n", n.Pairs)
 	fmt.Fprintf(w, "  named rightly\t%s\n", share(n.Named, n.Pairs))
-	fmt.Fprintf(w, "  with a name too many\t%d\n", n.PairsMore)
+	fmt.Fprintf(w, "  with a name too many\t%d\n", len(n.TooMany))
 	fmt.Fprintf(w, "changesets that need nothing\t%d\n", n.Asked)
 	fmt.Fprintf(w, "  for which something was named\t%s\n", share(len(n.Alarms), n.Asked))
 	fmt.Fprintf(w, "changesets of which nobody knows\t%d\n", n.Others)
@@ -218,10 +218,15 @@ func (n *needsJudged) writeList(out io.Writer) {
 		}
 		fmt.Fprintf(out, "%s  %s needs %s by %s, and %s; named: %s\n", short(m.ID), short(m.Pick), short(m.Need...), rollcall.Printable(m.Path), how, short(m.Named...))
 	}
-	if len(n.Alarms) > 0 {
-		fmt.Fprintln(out, "\nneeds that were named and were none")
+	writeAlarms(out, "needs that were named and were none", n.Alarms)
+	writeAlarms(out, "names too many of pairs", n.TooMany)
+}
+
+func writeAlarms(out io.Writer, what string, all []alarm) {
+	if len(all) > 0 {
+		fmt.Fprintf(out, "\n%s\n", what)
 	}
-	for _, a := range n.Alarms {
+	for _, a := range all {
 		fmt.Fprintf(out, "%s  %s\n", short(a.ID), short(a.Pick))
 		for _, one := range a.Named {
 			fmt.Fprintf(out, "    %s  %s\n", short(one.ID), rollcall.Printable(one.Subject))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -49,25 +50,68 @@ func newScratch(ctx context.Context, repo, folder string) (git, error) {
 	return g, err
 }
 
-// writeLedger writes the stable branch once more, commit by commit with the same trees,
-// as Rollcall would have kept it: what was promoted stands in trailers. It gives, for
-// every stable commit, the one that stands for it.
-func (h *history) writeLedger(ctx context.Context) (map[string]string, error) {
-	as := map[string]string{h.fork: h.fork}
-	last := h.fork
-	for _, c := range h.stable {
-		message := "replayed " + c.ID + "\n"
+// ledger is the stable branch as Rollcall would have kept it.
+type ledger struct {
+	as map[string]string // for every stable commit the one that stands for it
+	// trunk is, for each of those, the newest of the trunk's commits that was promoted by
+	// then: what the trunk had for sure.
+	trunk map[string]string
+}
+
+// writeLedger writes the stable branch once more, commit by commit with the same trees:
+// what was promoted stands in trailers, and what was promoted once more was backed out
+// before.
+func (h *history) writeLedger(ctx context.Context) (*ledger, error) {
+	as, trunk := map[string]string{h.fork: h.fork}, map[string]string{h.fork: h.fork}
+	last, newest := h.fork, h.fork
+	for i, c := range h.stable {
+		message := "replayed " + c.ID + "\n\n"
 		if p := h.pickedIn[c.ID]; p != nil {
-			message += "\n"
 			for _, id := range p.Picks {
 				message += "Rollcall-Pick: " + id + "\n"
+				newest = h.newer(newest, id)
 			}
+		}
+		for _, id := range h.again(i + 1) {
+			message += "Rollcall-Back-Out: " + id + "\n"
+			newest = h.newer(newest, id)
+		}
+		if i == 0 {
+			as[c.Parents[0]] = h.fork
 		}
 		id, err := h.git.line(ctx, "commit-tree", c.Tree, "-p", last, "-m", message)
 		if err != nil {
 			return nil, err
 		}
 		as[c.ID], last = id, id
+		trunk[id] = newest
 	}
-	return as, nil
+	return &ledger{as, trunk}, nil
+}
+
+// newer gives the later one of two commits of the trunk.
+func (h *history) newer(a, b string) string {
+	if h.order[b] > h.order[a] {
+		return b
+	}
+	return a
+}
+
+// again gives what the stable commit of a number promotes and what it had already.
+func (h *history) again(number int) []string {
+	if number >= len(h.stable) || h.pickedIn[h.stable[number].ID] == nil {
+		return nil
+	}
+	var ids []string
+	for _, id := range h.pickedIn[h.stable[number].ID].Picks {
+		had := h.order[id] <= h.order[h.fork]
+		for _, c := range h.stable[:number] {
+			p := h.pickedIn[c.ID]
+			had = had || p != nil && slices.Contains(p.Picks, id)
+		}
+		if had {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }

@@ -11,8 +11,9 @@ import (
 )
 
 var (
-	all  = flag.Bool("torture.all", os.Getenv("ROLLCALL_TORTURE") != "", "every position and every round, not a short form")
-	stub = flag.Bool("torture.stub", false, "put nothing in the place of resume and abort: the kill matrices must fail")
+	all     = flag.Bool("torture.all", os.Getenv("ROLLCALL_TORTURE") != "", "every position and every round, not a short form")
+	spoiled = flag.Bool("torture.spoiled", false, "the desk writes no intent before it commits: its kill matrix must fail")
+	stub    = flag.Bool("torture.stub", false, "put nothing in the place of resume and abort: the kill matrices must fail")
 )
 
 func TestMain(m *testing.M) {

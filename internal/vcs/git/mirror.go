@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,16 +18,18 @@ import (
 const fetchLimit = 30 * time.Minute
 
 // fetch brings the mirror up to date, and makes it where there is none. A process that
-// dies in the middle leaves a mirror that the next fetch completes.
+// dies in the middle leaves a mirror that the next fetch completes: the lock is git's too,
+// and so nobody has it for as long as a git that lost its parent still writes; and the
+// locks of git's own that one left which was killed are taken away.
 func (r *Repository) fetch(ctx context.Context, address string, note func(string)) error {
 	if err := os.MkdirAll(filepath.Dir(r.dir), 0o700); err != nil {
 		return fmt.Errorf("make the mirror's folder: %w", err)
 	}
-	unlock, err := lock(ctx, r.dir+".lock")
+	held, err := lock(ctx, r.dir+".lock")
 	if err != nil {
 		return err
 	}
-	defer unlock()
+	defer release(held)
 	if _, err := os.Stat(filepath.Join(r.dir, "HEAD")); err != nil {
 		note("copying " + address)
 		if err := r.create(ctx); err != nil {
@@ -34,6 +37,9 @@ func (r *Repository) fetch(ctx context.Context, address string, note func(string
 		}
 	} else {
 		note("fetching " + address)
+		if err := r.breakLocks(); err != nil {
+			return err
+		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, fetchLimit)
 	defer cancel()
@@ -41,7 +47,7 @@ func (r *Repository) fetch(ctx context.Context, address string, note func(string
 	// It speaks of what it brings, and of nothing else.
 	c := r.command(ctx, "fetch", "--no-progress", "--prune", "--no-auto-gc", "--no-write-fetch-head",
 		"--no-recurse-submodules", "--end-of-options", address, "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
-	c.Stderr = &complaint
+	c.Stderr, c.ExtraFiles = &complaint, []*os.File{held}
 	if err := c.Run(); err != nil {
 		e := rollcall.Errorf(rollcall.KindInternal, "fetch %s: %w", address, commandError(ctx, "fetch", err, complaint.String()))
 		switch text := complaint.String(); {
@@ -90,16 +96,40 @@ func (r *Repository) create(ctx context.Context) error {
 	return nil
 }
 
+// breakLocks takes away what git locked while it wrote the mirror's branches, and was
+// killed. The mirror must be locked: then nobody else writes them.
+func (r *Repository) breakLocks() error {
+	locks, err := filepath.Glob(filepath.Join(r.dir, "*.lock"))
+	if err != nil {
+		return fmt.Errorf("mend the mirror: %w", err)
+	}
+	err = filepath.WalkDir(filepath.Join(r.dir, "refs"), func(name string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() && strings.HasSuffix(name, ".lock") { // no branch's name ends so
+			locks = append(locks, name)
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("mend the mirror: %w", err)
+	}
+	for _, name := range locks {
+		if err := os.Remove(name); err != nil {
+			return fmt.Errorf("mend the mirror: %w", err)
+		}
+	}
+	return nil
+}
+
 // lock waits for other processes that fetch the same mirror. The kernel drops the lock
-// of a process that dies.
-func lock(ctx context.Context, path string) (unlock func(), err error) {
+// when the last process dies that has the file open.
+func lock(ctx context.Context, path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|syscall.O_CLOEXEC, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("lock the mirror: %w", err)
 	}
 	for {
 		if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err == nil {
-			return func() { f.Close() }, nil
+			return f, nil
 		}
 		select {
 		case <-ctx.Done():
@@ -108,4 +138,10 @@ func lock(ctx context.Context, path string) (unlock func(), err error) {
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
+}
+
+// release gives a lock free, also where something that git started has the file open yet.
+func release(held *os.File) {
+	_ = syscall.Flock(int(held.Fd()), syscall.LOCK_UN)
+	held.Close()
 }

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"strings"
 	"time"
 
@@ -96,31 +98,82 @@ func (b *bench) Commit(ctx context.Context, _ rollcall.DeskCommit, prepared stri
 	if !fullHash.MatchString(prepared) {
 		return rollcall.Revision{}, fmt.Errorf("git: %q is no commit", rollcall.Printable(prepared))
 	}
+	var missing *missingObject
+	if _, err := b.repo.commit(ctx, prepared); errors.As(err, &missing) {
+		// The mirror was made anew since, and no branch of the repository brought it.
+		return rollcall.Revision{}, rollcall.Errorf(rollcall.KindConflict, "what was about to be committed to %s is gone, and was never committed", b.target).
+			WithHint("rollcall commit CODE begins anew")
+	}
 	return b.repo.publish(ctx, b.target, prepared)
 }
 
-// publish pushes a commit to a branch, never over what somebody else put there.
+// lockedTries is how often a push is tried again where something holds the branch's lock:
+// it may be our own, of a process that died after it had begun to push.
+const lockedTries = 6
+
+// publish pushes a commit to a branch, never over what somebody else put there. Of
+// KindConflict and KindRefused it is known that nothing came of it.
 func (r *Repository) publish(ctx context.Context, branch, id string) (rollcall.Revision, error) {
-	pushErr := r.push(ctx, branch, id)
-	// Whether it went through is asked of the repository, and not told by how a process ended.
-	if err := r.fetch(ctx, r.address, func(string) {}); err != nil {
-		if pushErr != nil {
-			err = pushErr
+	var none rollcall.Revision
+	for try := 1; ; try++ {
+		pushErr := r.push(ctx, branch, id)
+		// Whether it went through is asked of the repository, and not told by how a process ended.
+		if err := r.fetch(ctx, r.address, func(string) {}); err != nil {
+			if pushErr != nil {
+				err = pushErr
+			}
+			return none, rollcall.Errorf(rollcall.KindInternal, "nobody can tell whether it was committed: %w", err).
+				WithHint("the same command again finds out, and finishes it")
 		}
-		return rollcall.Revision{}, err
+		tip, err := r.Tip(ctx, branch)
+		there := false
+		if err == nil {
+			there, err = r.holds(ctx, tip.ID, id)
+		}
+		if err != nil {
+			return none, rollcall.Errorf(rollcall.KindInternal, "nobody can tell whether it was committed: %w", err).
+				WithHint("the same command again finds out, and finishes it")
+		}
+		switch {
+		case there:
+			return r.revision(ctx, id)
+		case pushErr == nil:
+			return none, rollcall.Errorf(rollcall.KindConflict, "%s has moved", branch)
+		case !errors.Is(pushErr, errLocked) || try == lockedTries:
+			return none, pushErr
+		}
+		select {
+		case <-ctx.Done():
+			return none, context.Cause(ctx)
+		case <-time.After(time.Duration(try) * 200 * time.Millisecond):
+		}
 	}
-	tip, err := r.Tip(ctx, branch)
-	if err != nil {
-		return rollcall.Revision{}, err
-	}
-	if tip.ID == id || r.isAncestor(ctx, id, tip.ID) {
-		return r.revision(ctx, id)
-	}
-	if pushErr == nil {
-		pushErr = rollcall.Errorf(rollcall.KindConflict, "%s has moved", branch)
-	}
-	return rollcall.Revision{}, pushErr
 }
+
+// holds tells whether a commit is in the history of another, and not only that git could
+// not tell.
+func (r *Repository) holds(ctx context.Context, tip, id string) (bool, error) {
+	if tip == id {
+		return true, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeLimit)
+	defer cancel()
+	var complaint bytes.Buffer
+	c := r.command(ctx, "merge-base", "--is-ancestor", id, tip)
+	c.Stderr = &complaint
+	err := c.Run()
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return true, nil
+	case errors.As(err, &exit) && exit.ExitCode() == 1 && ctx.Err() == nil:
+		return false, nil
+	}
+	return false, commandError(ctx, "merge-base", err, complaint.String())
+}
+
+// errLocked is that another process writes the branch right now, or died over that.
+var errLocked = errors.New("its repository has a lock on it")
 
 func (r *Repository) push(ctx context.Context, branch, id string) error {
 	ctx, cancel := context.WithTimeout(ctx, fetchLimit)
@@ -138,6 +191,9 @@ func (r *Repository) push(ctx context.Context, branch, id string) error {
 	case strings.Contains(text, "denyCurrentBranch"), strings.Contains(text, "is checked out"), strings.Contains(text, "refusing to update checked out branch"):
 		return rollcall.Errorf(rollcall.KindRefused, "%s is checked out in the repository %s, and a push would go behind its work tree's back", branch, r.address).
 			WithHint("push to a bare repository, or check another branch out there")
+	case strings.Contains(text, "cannot lock ref") && strings.Contains(text, "File exists"):
+		return rollcall.Errorf(rollcall.KindInternal, "push to %s: %w: %s", branch, errLocked, said).
+			WithHint("somebody else pushes; where nobody does, a push that was killed has left the file that it names")
 	case strings.Contains(text, "[rejected]"), strings.Contains(text, "fetch first"), strings.Contains(text, "failed to lock"), strings.Contains(text, "cannot lock ref"):
 		return rollcall.Errorf(rollcall.KindConflict, "%s has moved: somebody else has committed to it", branch).
 			WithHint("rollcall merge CODE merges the desk's selection again on what stands there now")

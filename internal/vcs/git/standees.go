@@ -130,6 +130,10 @@ func standing(line []lineage, last map[string]entry, otherwise rollcall.Standing
 	return all
 }
 
+// namedIntegrated is down to which changeset those that are integrated have their files
+// listed: who takes something back wants to know what came after it.
+const namedIntegrated = 1000
+
 // describe fills in who wrote changesets, when and what for, and which files they change.
 func (r *Repository) describe(ctx context.Context, listed []judged) error {
 	if len(listed) == 0 {
@@ -139,7 +143,7 @@ func (r *Repository) describe(ctx context.Context, listed []judged) error {
 	var named, bare strings.Builder
 	for i, s := range listed {
 		at[s.ID] = i
-		if s.Standing == rollcall.StandIntegrated {
+		if s.Standing == rollcall.StandIntegrated && i >= namedIntegrated {
 			bare.WriteString(s.ID + "\n")
 		} else {
 			named.WriteString(s.ID + "\n")

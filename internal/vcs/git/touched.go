@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"maps"
 	"regexp"
 	"runtime"
 	"slices"
@@ -22,9 +23,12 @@ var (
 	blameHead                      = regexp.MustCompile(`^\^?([0-9a-f]{40}|[0-9a-f]{64}) \d+ \d+`)
 )
 
-// touchLimit is how many files of one changeset are asked whose lines it changes: one
-// that changes more than that is a reformatting or an import.
-const touchLimit = 40
+// How many files of one changeset are asked whose lines it changes: of one among many, and
+// of one that somebody looks at. One that changes more is a reformatting or an import.
+const (
+	touchLimit    = 40
+	touchLimitOne = 400
+)
 
 // Touched lists whose lines a changeset changes.
 func (r *Repository) Touched(ctx context.Context, source, target, id string) ([]rollcall.Touch, error) {
@@ -53,19 +57,32 @@ func (r *Repository) TouchedByEach(ctx context.Context, source, target string, i
 			asked = append(asked, id)
 		}
 	}
-	changed, err := r.oldLines(ctx, to.ID, asked)
+	if len(asked) == 0 {
+		return known.of(ids), nil
+	}
+	came, err := r.came(ctx, source, to.ID)
+	if err != nil {
+		return nil, err
+	}
+	changed, err := r.oldLines(ctx, came, asked)
 	if err != nil {
 		return nil, err
 	}
 	var mu sync.Mutex
 	work, workCtx := errgroup.WithContext(ctx)
 	work.SetLimit(runtime.GOMAXPROCS(0))
-	fresh := map[string][]rollcall.Touch{}
+	limit := touchLimit
+	if len(ids) == 1 {
+		limit = touchLimitOne
+	}
+	fresh, part := map[string][]rollcall.Touch{}, map[string][]rollcall.Touch{}
 	for _, id := range asked {
-		fresh[id] = nil
-		if len(changed[id]) > touchLimit {
+		brought := came.before(id, changed[id])
+		if len(changed[id]) > limit {
+			part[id] = brought // not kept: it may be looked at more closely
 			continue
 		}
+		fresh[id] = brought
 		for _, f := range changed[id] {
 			if len(f.lines) == 0 {
 				continue
@@ -88,10 +105,8 @@ func (r *Repository) TouchedByEach(ctx context.Context, source, target string, i
 	if err := known.add(fresh); err != nil {
 		return nil, err
 	}
-	found := make(map[string][]rollcall.Touch, len(ids))
-	for _, id := range ids {
-		found[id] = known.all[id]
-	}
+	found := known.of(ids)
+	maps.Copy(found, part)
 	return found, nil
 }
 
@@ -120,11 +135,8 @@ type oldFile struct {
 }
 
 // oldLines asks one git for the old lines of every changeset. One that has no parent
-// changes none, and those of one that is built on the target's tip are all in both.
-func (r *Repository) oldLines(ctx context.Context, target string, ids []string) (map[string][]oldFile, error) {
-	if len(ids) == 0 {
-		return nil, nil
-	}
+// changes none, and those of one whose parent both branches have are all in both.
+func (r *Repository) oldLines(ctx context.Context, came *comers, ids []string) (map[string][]oldFile, error) {
 	mark := rand.Text() // nobody could know it when the lines and the names were written
 	out, err := r.gitIn(ctx, strings.Join(ids, "\n")+"\n", "log", "-z", "--no-walk=unsorted", "--stdin", "--raw", "-p", "-U0", "--diff-merges=first-parent",
 		"--no-renames", "--diff-filter=MD", "--no-color", "--no-ext-diff", "--no-textconv", "--no-show-signature", "--format="+mark+"%H %P%n", "--")
@@ -135,7 +147,10 @@ func (r *Repository) oldLines(ctx context.Context, target string, ids []string) 
 	for record := range strings.SplitSeq(string(out), mark) {
 		head, rest, _ := strings.Cut(record, "\n")
 		names := strings.Fields(head)
-		if len(names) < 2 || names[1] == target {
+		if len(names) < 2 {
+			continue
+		}
+		if _, ok := came.place[names[1]]; !ok {
 			continue
 		}
 		id := names[0]

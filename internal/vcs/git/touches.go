@@ -32,7 +32,7 @@ type keptTouch struct {
 
 const (
 	// touchesVersion is part of a file's name: another way to find out begins anew.
-	touchesVersion = "1"
+	touchesVersion = "2"
 	// touchesAge is when a file goes that nobody adds to: the branches have met since.
 	touchesAge = 60 * 24 * time.Hour
 )
@@ -68,6 +68,14 @@ func (r *Repository) openTouches(ctx context.Context, source, target string) (*t
 		t.all[id] = touched
 	}
 	return t, nil
+}
+
+func (t *touches) of(ids []string) map[string][]rollcall.Touch {
+	found := make(map[string][]rollcall.Touch, len(ids))
+	for _, id := range ids {
+		found[id] = t.all[id]
+	}
+	return found
 }
 
 // add keeps what was found out: a line a changeset, at the end.

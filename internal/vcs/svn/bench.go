@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/rollcall-dev/rollcall"
 )
@@ -24,10 +25,11 @@ const scratches = 16
 // bench is a working copy of a target branch in which steps are merged.
 type bench struct {
 	*Repository
+	client *client // has the bench locked for as long as one of its processes lives
 	wc     string
 	target string
 	base   int64
-	unlock func()
+	held   *os.File
 
 	applied []appliedStep     // since the last Reset
 	state   map[string]string // what differs from the base; nil: nobody has looked
@@ -69,28 +71,43 @@ func (r *Repository) bench(ctx context.Context, name, target string, base int64)
 	if err != nil {
 		return nil, fmt.Errorf("make a bench: %w", err)
 	}
-	if err := b.take(folder, name); err != nil {
+	if err := b.take(ctx, folder, name); err != nil {
 		return nil, err
 	}
+	own := *r.client
+	own.held, b.client = b.held, &own
 	if err := b.ready(ctx); err != nil {
-		b.unlock()
+		b.release()
 		return nil, fmt.Errorf("make ready the bench of %s: %w", target, err)
 	}
 	return b, nil
 }
 
-// take locks the place of a bench. The kernel drops the lock of a process that dies.
-func (b *bench) take(folder, name string) (err error) {
+// orphanWait is for how long is waited for svn on a bench whose process has died.
+const orphanWait = 10 * time.Second
+
+// take locks the place of a bench. The kernel drops the lock when the last process dies
+// that works on it: svn, which may outlive the one that has started it, is one.
+func (b *bench) take(ctx context.Context, folder, name string) (err error) {
 	if name != "" {
 		b.wc = filepath.Join(folder, benchName(name))
-		if b.unlock, err = tryLock(b.wc + ".lock"); errors.Is(err, syscall.EWOULDBLOCK) {
-			return rollcall.Errorf(rollcall.KindConflict, "somebody merges on the desk %s right now", rollcall.Printable(name))
+		for until := time.Now().Add(orphanWait); ; {
+			if b.held, err = tryLock(b.wc + ".lock"); !errors.Is(err, syscall.EWOULDBLOCK) {
+				return err
+			}
+			if time.Now().After(until) {
+				return rollcall.Errorf(rollcall.KindConflict, "somebody merges on the desk %s right now", rollcall.Printable(name))
+			}
+			select {
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			case <-time.After(50 * time.Millisecond):
+			}
 		}
-		return err
 	}
 	for i := range scratches {
 		b.wc = filepath.Join(folder, fmt.Sprintf(".%s.%d", copyName(b.target), i))
-		if b.unlock, err = tryLock(b.wc + ".lock"); !errors.Is(err, syscall.EWOULDBLOCK) {
+		if b.held, err = tryLock(b.wc + ".lock"); !errors.Is(err, syscall.EWOULDBLOCK) {
 			return err
 		}
 	}
@@ -106,7 +123,7 @@ func benchName(name string) string {
 	return name
 }
 
-func tryLock(path string) (unlock func(), err error) {
+func tryLock(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|syscall.O_CLOEXEC, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("lock a bench: %w", err)
@@ -115,7 +132,13 @@ func tryLock(path string) (unlock func(), err error) {
 		f.Close()
 		return nil, fmt.Errorf("lock a bench: %w", err)
 	}
-	return func() { f.Close() }, nil
+	return f, nil
+}
+
+// release gives the bench free, also where something that svn started has the file open yet.
+func (b *bench) release() {
+	_ = syscall.Flock(int(b.held.Fd()), syscall.LOCK_UN)
+	b.held.Close()
 }
 
 // folder is the target's place, from the repository's root.
@@ -132,10 +155,18 @@ func (b *bench) ready(ctx context.Context) error {
 			return err
 		}
 	}
+	if cloned, err := b.clone(ctx); err == nil && cloned {
+		err = b.mend(ctx)
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+	} else if ctx.Err() != nil {
+		return err
+	}
 	if err := os.RemoveAll(b.wc); err != nil {
 		return fmt.Errorf("throw a bench away: %w", err)
 	}
-	return b.checkoutAt(ctx, b.wc, b.folder(), b.base, false)
+	return b.checkoutAt(ctx, b.client, b.wc, b.folder(), b.base, false)
 }
 
 func (b *bench) mend(ctx context.Context) error {
@@ -249,6 +280,6 @@ var errBroken = errors.New("a step was left half done on the bench, and nobody h
 
 // Close gives the bench free.
 func (b *bench) Close() error {
-	b.unlock()
+	b.release()
 	return nil
 }

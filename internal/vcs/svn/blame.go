@@ -129,7 +129,7 @@ func (p *pair) blameChanged(ctx context.Context, old oldFile, number int64) (map
 		} `xml:"commit"`
 	}
 	one := command{
-		verb: "blame", options: []string{"--xml", "-r", fmt.Sprintf("%d:%d", p.parting()+1, old.revision)},
+		verb: "blame", options: []string{"--xml", "--force", "-r", fmt.Sprintf("%d:%d", p.parting()+1, old.revision)},
 		targets: []string{before},
 	}
 	if old.revision <= p.parting() {

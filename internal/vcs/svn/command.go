@@ -32,8 +32,9 @@ const (
 type client struct {
 	config   string // the configuration folder
 	user     string
-	password string // given on standard input, where there is one
-	port     string // of svn+ssh
+	password string   // given on standard input, where there is one
+	port     string   // of svn+ssh
+	held     *os.File // a lock that lasts for as long as one of the processes; or nil
 	// ran is told of each command, for tests.
 	ran func(program string, args []string)
 }
@@ -126,6 +127,9 @@ func (c *client) run(ctx context.Context, program string, one command, args []st
 	p.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	p.Cancel = func() error { return syscall.Kill(-p.Process.Pid, syscall.SIGKILL) }
 	p.WaitDelay = 5 * time.Second
+	if c.held != nil {
+		p.ExtraFiles = []*os.File{c.held}
+	}
 	complaint := tail{limit: 16 << 10}
 	p.Stderr = &complaint
 	out, err := p.StdoutPipe()

@@ -70,21 +70,26 @@ func (b *bench) Commit(ctx context.Context, _ rollcall.DeskCommit, text string) 
 		return b.finish(ctx, p, done, err)
 	}
 	// Another process may have put something on the branch since the bench was made.
-	if err := b.refresh(ctx); err != nil {
-		return none, err
+	err := b.refresh(ctx)
+	if err == nil {
+		err = b.onlyLedgerMoved(ctx, p)
 	}
-	if err := b.onlyLedgerMoved(ctx, p); err != nil {
-		return none, err
+	if err == nil {
+		err = b.redo(ctx, p)
 	}
-	if err := b.redo(ctx, p); err != nil {
-		return none, err
+	if err == nil {
+		err = b.send(ctx, p)
 	}
-	err := b.send(ctx, p)
 	if err == nil || ctx.Err() == nil {
-		// Whether it went through is asked of the repository, and not told by how svn ended.
+		// Whether it went through is asked of the repository, and not told by how svn ended:
+		// it may even be one that a process had sent before it died.
 		done, asked := b.find(ctx, p)
 		if done > 0 || err == nil {
 			return b.finish(ctx, p, done, asked)
+		}
+		if asked != nil {
+			return none, rollcall.Errorf(rollcall.KindInternal, "nobody can tell whether it was committed: %w", err).
+				WithHint("the same command again finds out, and finishes it")
 		}
 	}
 	return none, err
@@ -237,11 +242,15 @@ func (b *bench) send(ctx context.Context, p preparedCommit) error {
 	if p.By != "" {
 		options = append(options, "--with-revprop", revBy+"="+rollcall.Printable(p.By))
 	}
-	out, err := b.as(p.By).svnIn(ctx, b.wc, "commit", options, ".")
+	committer := *b.as(p.By)
+	committer.held = b.held
+	out, err := committer.svnIn(ctx, b.wc, "commit", options, ".")
 	switch {
 	case outOfDate(err):
 		return rollcall.Errorf(rollcall.KindConflict, "%s has moved: somebody else has committed to it (%w)", b.target, err).
 			WithHint("rollcall merge CODE merges the desk's selection again on what stands there now")
+	case complains(err, "165001"):
+		return rollcall.Errorf(rollcall.KindRefused, "the repository refuses the commit to %s: %w", b.target, err)
 	case err != nil:
 		return err
 	case !committedText.Match(out):

@@ -207,7 +207,8 @@ func TestBenchNames(t *testing.T) {
 
 func TestCommitMessage(t *testing.T) {
 	steps := []rollcall.DeskStep{
-		{Kind: rollcall.StepPick, Source: "trunk", ID: "r1041"}, {Kind: rollcall.StepPick, Source: "trunk", ID: "r1043"},
+		{Kind: rollcall.StepPick, Source: "trunk", ID: "r1041"},
+		{Kind: rollcall.StepPick, Source: "trunk", ID: "r1043"},
 		{Kind: rollcall.StepBackOut, Source: "trunk", ID: "r7"},
 	}
 	c := rollcall.DeskCommit{
@@ -268,4 +269,26 @@ func FuzzMessage(f *testing.F) {
 			t.Errorf("%q has %d lines that look like ours", got, count)
 		}
 	})
+}
+
+func TestHookRefuses(t *testing.T) {
+	d := newDesk(t, map[string]string{"a": "a\n"})
+	one := d.change("trunk", map[string]string{"a": "A\n"})
+	hook := filepath.Join(d.dir, "hooks", "pre-commit")
+	if err := os.WriteFile(hook, []byte("#!/bin/sh\necho no ticket >&2\nexit 1\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	d.fresh()
+	d.clean(pick(one))
+	prepared := d.prepare(deskCommit("hook"))
+	if _, err := d.b.Commit(t.Context(), deskCommit("hook"), prepared); rollcall.KindOf(err) != rollcall.KindRefused || !strings.Contains(err.Error(), "no ticket") {
+		t.Errorf("Commit = %v", err)
+	}
+	if err := os.Remove(hook); err != nil {
+		t.Fatal(err)
+	}
+	// The desk is as it was.
+	if _, err := d.b.Commit(t.Context(), deskCommit("hook"), prepared); err != nil {
+		t.Error(err)
+	}
 }

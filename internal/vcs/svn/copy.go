@@ -43,13 +43,13 @@ func (r *Repository) checkout(ctx context.Context, branch string, revision int64
 		return "", err
 	}
 	r.note(fmt.Sprintf("checking out %s at r%d", strings.Trim(branch, "/"), revision))
-	return wc, r.checkoutAt(ctx, wc, branch, revision, true)
+	return wc, r.checkoutAt(ctx, r.client, wc, branch, revision, true)
 }
 
 // checkoutAt makes a fresh working copy of a folder, which begins with a slash at the
 // repository's root, at a place where nothing is. In a careless one svn does not notice
 // every edit.
-func (r *Repository) checkoutAt(ctx context.Context, wc, branch string, revision int64, careless bool) error {
+func (r *Repository) checkoutAt(ctx context.Context, c *client, wc, branch string, revision int64, careless bool) error {
 	if err := os.MkdirAll(filepath.Dir(wc), 0o700); err != nil {
 		return fmt.Errorf("make a working copy: %w", err)
 	}
@@ -57,7 +57,7 @@ func (r *Repository) checkoutAt(ctx context.Context, wc, branch string, revision
 	if err := os.RemoveAll(tmp); err != nil {
 		return fmt.Errorf("make a working copy: %w", err)
 	}
-	err := r.client.stream(ctx, command{
+	err := c.stream(ctx, command{
 		verb: "checkout", options: []string{"-q", "--ignore-externals", "-r", fmt.Sprint(revision)},
 		targets: []string{at(join(r.root, branch), revision), tmp}, limit: longLimit, careless: careless,
 	}, discardOutput)

@@ -24,6 +24,7 @@ type desk struct {
 // newDesk makes trunk with files, and production as a copy of it.
 func newDesk(t *testing.T, files map[string]string) *desk {
 	t.Helper()
+	t.Parallel() // svn waits a lot
 	d := &desk{deskHistory: newDeskHistory(t), T: t}
 	d.change("trunk", files)
 	d.Branch(t, production, "trunk")
@@ -33,7 +34,7 @@ func newDesk(t *testing.T, files map[string]string) *desk {
 // change commits files on a branch.
 func (d *desk) change(branch string, files map[string]string, remove ...string) string {
 	d.Helper()
-	return d.deskHistory.Commit(d.T, vcstest.Commit{Branch: branch, Author: "Bo", Message: "change", Files: files, Remove: remove})
+	return d.Commit(d.T, vcstest.Commit{Branch: branch, Author: "Bo", Message: "change", Files: files, Remove: remove})
 }
 
 // by runs svn in the working copy of all, and commits.
@@ -346,7 +347,11 @@ func TestEmptyChanges(t *testing.T) {
 		t.Errorf("the root has %q, %v", props, err)
 	}
 	d.commit()
-	d.wantStand("trunk", production, same, rollcall.StandIntegrated)
+	for _, id := range []string{folder, root, ledger, same} {
+		if got := d.stands("trunk", production)[id]; got != "integrated" {
+			t.Errorf("%s stands as %s", id, got)
+		}
+	}
 }
 
 // What is decided must be stored as it is, whatever the file's properties make of it on
@@ -391,4 +396,77 @@ func TestResolutionsComeAsStored(t *testing.T) {
 	want["-dash"], want["new"] = "l a", "x #!\n"
 	d.holds(want)
 	d.commit()
+}
+
+// A branch is merged in runs, with what was picked before left out, and svn stops behind
+// each run that conflicts.
+func TestMergeOfABranchThatConflictsTwice(t *testing.T) {
+	d := newDesk(t, map[string]string{"a": "a\n", "b": "b\n", "c": "c\n"})
+	d.change("trunk", map[string]string{"a": "A\n"})
+	two := d.change("trunk", map[string]string{"b": "B\n"})
+	three := d.change("trunk", map[string]string{"c": "C\n"})
+	d.by("Cy", []string{"merge", "-q", "-c", two[1:], "^/trunk", production})
+	d.change(production, map[string]string{"a": "hot\n", "c": "hot\n"})
+	d.fresh()
+	step := rollcall.DeskStep{Kind: rollcall.StepMerge, Source: "trunk", ID: three}
+	first := d.conflicts(step, "a")[0]
+	if first.Words != production+" and trunk change the same lines" {
+		t.Errorf("%+v", first)
+	}
+	a := rollcall.Resolution{Path: "a", Of: first.Fingerprint(), Take: rollcall.TakeTheirs}
+	applied := d.apply(step, a)
+	if len(applied.Conflicts) != 1 || applied.Conflicts[0].Path != "c" {
+		t.Fatalf("behind the first: %+v", applied)
+	}
+	d.reset()
+	d.clean(step, a, rollcall.Resolution{Path: "c", Take: rollcall.TakeFile, Content: []byte("C, hot\n")})
+	d.holds(map[string]string{"a": "f A\n", "b": "f B\n", "c": "f C, hot\n"})
+	d.commit()
+	for id, standing := range d.stands("trunk", production) {
+		if standing != "integrated" {
+			t.Errorf("%s stands as %s", id, standing)
+		}
+	}
+	d.crossCheck("trunk", production)
+	if d.clean(rollcall.DeskStep{Kind: rollcall.StepMerge, Source: "trunk", ID: three}) {
+		t.Error("merged again it changes something")
+	}
+}
+
+// What was decided of another conflict says nothing of this one.
+func TestDecisionsAreOfOneConflict(t *testing.T) {
+	d := newDesk(t, map[string]string{"a": "a\n"})
+	one := d.change("trunk", map[string]string{"a": "A\n"})
+	d.change(production, map[string]string{"a": "hot\n"})
+	d.fresh()
+	was := rollcall.Resolution{Path: "a", Of: d.conflicts(pick(one), "a")[0].Fingerprint(), Take: rollcall.TakeTheirs}
+	d.change(production, map[string]string{"a": "hotter\n"})
+	d.fresh()
+	if applied := d.apply(pick(one), was); len(applied.Conflicts) != 1 {
+		t.Errorf("%+v", applied)
+	}
+}
+
+func TestStepsThatAreNone(t *testing.T) {
+	d := newDesk(t, map[string]string{"a": "a\n"})
+	d.fresh()
+	for _, c := range []struct {
+		step rollcall.DeskStep
+		want rollcall.Kind
+	}{
+		{rollcall.DeskStep{Kind: rollcall.StepPick, Source: "nowhere", ID: "r2"}, rollcall.KindNotFound},
+		{rollcall.DeskStep{Kind: rollcall.StepPick, Source: "../trunk", ID: "r2"}, rollcall.KindInvalid},
+		{rollcall.DeskStep{Kind: rollcall.StepPick, Source: "trunk", ID: "-c1"}, rollcall.KindInvalid},
+		{rollcall.DeskStep{Kind: rollcall.StepPick, Source: "trunk", ID: "r99"}, rollcall.KindNotFound},
+		{rollcall.DeskStep{Kind: "steal", Source: "trunk", ID: "r2"}, rollcall.KindInvalid},
+		{rollcall.DeskStep{Kind: rollcall.StepBackOut, Source: "trunk", ID: "r1"}, rollcall.KindNotFound},
+	} {
+		if _, err := d.b.Apply(t.Context(), c.step, nil); rollcall.KindOf(err) != c.want {
+			t.Errorf("%+v: %v", c.step, err)
+		}
+		if _, err := d.b.Freeze(t.Context()); err == nil {
+			t.Error("a bench with half a step is frozen")
+		}
+		d.reset()
+	}
 }

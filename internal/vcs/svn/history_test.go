@@ -19,7 +19,7 @@ import (
 
 // world is a repository that tests write with svn itself, and the mirror that reads it.
 type world struct {
-	t        *testing.T
+	t        testing.TB
 	dir      string // the repository, as a path
 	work     string // a working copy of all of it
 	config   string
@@ -30,7 +30,7 @@ type world struct {
 	pace     string
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	dir := t.TempDir()
 	w := &world{
@@ -172,7 +172,7 @@ func TestServer(t *testing.T) {
 }
 
 // serve starts svnserve over the world's repository, and gives its address.
-func serve(t *testing.T, w *world, settings string) string {
+func serve(t testing.TB, w *world, settings string) string {
 	t.Helper()
 	if settings == "" {
 		settings = "[general]\nanon-access = read\n"

@@ -432,8 +432,6 @@ func (p *pair) standee(ctx context.Context, one *candidate) (rollcall.Standee, e
 	if one.in > 0 {
 		s.In = revisionID(one.in)
 	}
-	if one.standing.Mergeable() {
-		s.Files = filesBelow(e.paths, one.path)
-	}
+	s.Files = filesBelow(e.paths, one.path)
 	return s, nil
 }

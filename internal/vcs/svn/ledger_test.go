@@ -2,6 +2,7 @@ package svn
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -171,8 +172,10 @@ func TestSvnmerge(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := fmt.Sprint(marks); got != fmt.Sprint([]rollcall.Mark{
-		{Kind: rollcall.MarkIntegrated, ID: ids[0]}, {Kind: rollcall.MarkIntegrated, ID: ids[1]},
-		{Kind: rollcall.MarkBlocked, ID: ids[2], Why: svnmergeBlock}, {Kind: rollcall.MarkIntegrated, ID: ids[3]},
+		{Kind: rollcall.MarkIntegrated, ID: ids[0]},
+		{Kind: rollcall.MarkIntegrated, ID: ids[1]},
+		{Kind: rollcall.MarkBlocked, ID: ids[2], Why: svnmergeBlock},
+		{Kind: rollcall.MarkIntegrated, ID: ids[3]},
 	}) {
 		t.Errorf("the plan is %s", got)
 	}
@@ -286,11 +289,11 @@ func TestMarkManyAtOnce(t *testing.T) {
 	if d.r.head != before+1 {
 		t.Errorf("it took %d revisions", d.r.head-before)
 	}
+	got := d.stands("trunk", production)
 	for _, m := range marks {
-		if got := d.stands("trunk", production)[m.ID]; got != "integrated" {
-			t.Errorf("%s stands as %s", m.ID, got)
+		if got[m.ID] != "integrated" {
+			t.Errorf("%s stands as %s", m.ID, got[m.ID])
 		}
-		break
 	}
 	d.crossCheck("trunk", production)
 }
@@ -347,4 +350,87 @@ func TestLastChanged(t *testing.T) {
 		}
 	}
 	_ = b
+}
+
+// A code that is a folder of a repository, and a changeset whose revision touches others too.
+func TestInAFolder(t *testing.T) {
+	t.Parallel()
+	d := &desk{deskHistory: newDeskHistory(t), T: t}
+	d.change("projects/www/trunk", map[string]string{"a": "a\n"})
+	d.svn("mkdir", "-q", "-m", "folder", d.url("projects/www/branches"))
+	d.svn("copy", "-q", "-m", "branch", d.url("projects/www/trunk"), d.url("projects/www/"+production))
+	d.change("projects/www/trunk", map[string]string{"before": "b\n"})
+	d.write("projects/other", "o\n")
+	d.svn("add", "-q", "projects/other")
+	one := d.change("projects/www/trunk", map[string]string{"a": "A\n"})
+	d.address = d.dir + "/projects/www"
+	d.fresh()
+	if got := d.stands("trunk", production); got[one] != "eligible" || len(got) != 2 {
+		t.Errorf("they stand as %v", got)
+	}
+	d.clean(pick(one))
+	d.holds(map[string]string{"a": "f A\n"})
+	d.commit()
+	if got := d.stands("trunk", production); got[one] != "integrated" || len(got) != 2 {
+		t.Errorf("they stand as %v", got)
+	}
+	if names, err := d.r.Branches(t.Context(), ""); err != nil || !slices.Equal(names, []string{production, "trunk"}) {
+		t.Errorf("Branches = %v, %v", names, err)
+	}
+}
+
+func TestBlocksAreKept(t *testing.T) {
+	all := map[int64]blocked{7: {"ada", "why: not"}, 9: {"bo b", ""}, 1041: {"c", "line"}}
+	text := formatBlocked(all)
+	if text != "7 by ada: why: not\n9 by bo b:\n1041 by c: line" {
+		t.Errorf("%q", text)
+	}
+	if got := fmt.Sprint(parseBlocked(text + "\nnonsense\n\nr12 by x: y")); got != fmt.Sprint(map[int64]blocked{7: {"ada", "why: not"}, 9: {"bo b", ""}, 12: {"x", "y"}, 1041: {"c", "line"}}) {
+		t.Errorf("read again: %s", got)
+	}
+}
+
+func TestSvnmergeOfOthersStays(t *testing.T) {
+	value := rewriteSvnmerge("/trunk:1-9 uuid://0/trunk:3 junk", "u", mergeinfo{"/trunk": {{from: 1, to: 4}}})
+	if value != "uuid://0/trunk:3 junk /trunk:1-4" {
+		t.Errorf("%q", value)
+	}
+}
+
+// Whatever people do with svn alone, the ledger agrees with what svn finds eligible.
+func TestLedgerAgainstSvn(t *testing.T) {
+	for seed := range uint64(2) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			d := newDesk(t, map[string]string{"a": "a\n", "b": "b\n", "d/x": "x\n", "d/y": "y\n"})
+			dice := rand.New(rand.NewPCG(seed, 7)) //nolint:gosec // a test's dice
+			files := []string{"a", "b", "d/x", "d/y", "new", "d/new"}
+			var ids []string
+			change := func() {
+				ids = append(ids, d.change("trunk", map[string]string{files[dice.IntN(len(files))]: fmt.Sprintln(len(ids))}))
+			}
+			change()
+			change()
+			for range 14 {
+				id := ids[dice.IntN(len(ids))][1:]
+				from, into := "^/trunk", production
+				if dice.IntN(4) == 0 {
+					from, into = "^/trunk/d", production+"/d"
+				}
+				options := [][]string{{"-c", id}, {"-c", id}, {"-c", "-" + id}, {"--record-only", "-c", id}, nil}[dice.IntN(5)]
+				if options == nil {
+					change()
+					continue
+				}
+				d.svn("update", "-q")
+				d.svn(append(append([]string{"merge", "-q", "--accept", "working"}, options...), from, into)...)
+				d.svn("resolve", "-q", "-R", "--accept", "working", into)
+				if d.svn("status", "-q") != "" {
+					d.world.commit("Cy", "merge")
+				}
+			}
+			d.fresh()
+			d.crossCheck("trunk", production)
+			d.crossCheck(production, "trunk")
+		})
+	}
 }

@@ -82,7 +82,9 @@ func (r *Repository) mark(ctx context.Context, target string, marks []rollcall.M
 	if m.info, err = readMergeinfo(before, r.folder(target), r.head); err != nil {
 		return 0, err
 	}
-	if slices.ContainsFunc(marks, func(m rollcall.Mark) bool { return m.Kind == rollcall.MarkIntegrated || m.Kind == rollcall.MarkForgotten }) {
+	if slices.ContainsFunc(marks, func(m rollcall.Mark) bool {
+		return m.Kind == rollcall.MarkIntegrated || m.Kind == rollcall.MarkForgotten
+	}) {
 		p := &pair{Repository: r, book: book, target: target, to: history}
 		if p.known, err = r.facts(ctx); err != nil {
 			return 0, err
@@ -292,7 +294,7 @@ func (w *writing) set(actions *[]string, url, property, before, after string) {
 // setHeads sets what svnmerge.py kept, if anything of it changed.
 func (w *writing) setHeads(actions *[]string, url, property, before string, after mergeinfo, uuid string) {
 	if was := parseSvnmerge(before, uuid); was.String() != after.String() {
-		w.set(actions, url, property, before, formatSvnmerge(after))
+		w.set(actions, url, property, before, rewriteSvnmerge(before, uuid, after))
 	}
 }
 

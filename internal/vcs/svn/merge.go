@@ -107,6 +107,13 @@ func (b *bench) arguments(ctx context.Context, step rollcall.DeskStep, root prop
 		return args, err
 	}
 	defer book.close()
+	if step.Kind != rollcall.StepMerge {
+		if _, has, err := book.ending(ctx, history, number); err != nil {
+			return args, err
+		} else if !has {
+			return args, rollcall.Errorf(rollcall.KindNotFound, "%s is no changeset of %s", revisionID(number), step.Source)
+		}
+	}
 	// Pegged to what was read: what is committed meanwhile changes nothing.
 	args.source = at(join(b.root, b.Repository.folder(step.Source)), b.head)
 	args.options = []string{"--accept", "postpone"}
@@ -153,11 +160,7 @@ func (b *bench) has(ctx context.Context, book *logbook, history []segment, root 
 	if in, _ := info[place.path].find(number); in {
 		return hasTracked, nil
 	}
-	target, err := book.history(ctx, b.folder(), b.base)
-	if err != nil {
-		return hasNot, err
-	}
-	if own, ok := segmentOf(target, number); ok && own.path == place.path {
+	if b.isAncestor(ctx, book, place.path, number) {
 		return hasTracked, nil
 	}
 	if in, _ := parseSvnmerge(root[propIntegrated], b.uuid)[place.path].find(number); in {
@@ -219,7 +222,9 @@ func mustNotSkip(said told, clashes []*clash) error {
 	return nil
 }
 
-// keepLedger puts back what the merge brought of another branch's ledger.
+// keepLedger puts back what the merge brought of another branch's ledger, and sees to it
+// that the target's own says what was done: svn leaves it as it is where nothing came of a
+// step.
 func (b *bench) keepLedger(ctx context.Context, step rollcall.DeskStep, before properties) error {
 	now, err := b.rootProps(ctx)
 	if err != nil {
@@ -229,12 +234,15 @@ func (b *bench) keepLedger(ctx context.Context, step rollcall.DeskStep, before p
 	if want == nil {
 		want = properties{}
 	}
-	if step.Kind == rollcall.StepBackOut {
-		if err := b.forget(ctx, step, want); err != nil {
+	if want[propMergeinfo] = now[propMergeinfo]; want[propMergeinfo] == "" {
+		delete(want, propMergeinfo)
+	}
+	if step.Kind != rollcall.StepMerge {
+		if err := b.record(ctx, step, want); err != nil {
 			return err
 		}
 	}
-	for _, name := range ledgerProps {
+	for _, name := range append([]string{propMergeinfo}, ledgerProps...) {
 		if err := b.setProperty(ctx, ".", name, now, want); err != nil {
 			return err
 		}
@@ -242,12 +250,8 @@ func (b *bench) keepLedger(ctx context.Context, step rollcall.DeskStep, before p
 	return nil
 }
 
-// forget takes a changeset out of what svnmerge.py said is integrated.
-func (b *bench) forget(ctx context.Context, step rollcall.DeskStep, props properties) error {
-	integrated := parseSvnmerge(props[propIntegrated], b.uuid)
-	if len(integrated) == 0 {
-		return nil
-	}
+// record puts a changeset into the ledger, or takes it out.
+func (b *bench) record(ctx context.Context, step rollcall.DeskStep, props properties) error {
 	number, err := parseRevision(step.ID)
 	if err != nil {
 		return err
@@ -258,8 +262,35 @@ func (b *bench) forget(ctx context.Context, step rollcall.DeskStep, props proper
 	}
 	defer book.close()
 	place, ok := segmentOf(history, number)
-	if in, _ := integrated[place.path].find(number); ok && in {
-		props[propIntegrated] = formatSvnmerge(integrated.without(mergeinfo{place.path: {{from: number, to: number}}}))
+	if !ok {
+		return nil
+	}
+	info, err := parseMergeinfo(props[propMergeinfo])
+	if err != nil {
+		return err
+	}
+	one := mergeinfo{place.path: {{from: number, to: number}}}
+	if step.Kind == rollcall.StepPick {
+		if in, _ := info[place.path].find(number); !in && !b.isAncestor(ctx, book, place.path, number) {
+			props[propMergeinfo] = info.union(one).String()
+		}
+		return nil
+	}
+	if in, _ := info[place.path].find(number); in {
+		if props[propMergeinfo] = info.without(one).String(); props[propMergeinfo] == "" {
+			delete(props, propMergeinfo)
+		}
+	}
+	integrated := parseSvnmerge(props[propIntegrated], b.uuid)
+	if in, _ := integrated[place.path].find(number); in {
+		props[propIntegrated] = rewriteSvnmerge(props[propIntegrated], b.uuid, integrated.without(one))
 	}
 	return nil
+}
+
+// isAncestor tells whether a revision of a path is part of the target's own history.
+func (b *bench) isAncestor(ctx context.Context, book *logbook, path string, number int64) bool {
+	history, err := book.history(ctx, b.folder(), b.base)
+	own, ok := segmentOf(history, number)
+	return err == nil && ok && own.path == path
 }

@@ -25,7 +25,7 @@ func (h deskHistory) Names() (trunk, production, developer string) {
 func (h deskHistory) Commit(t *testing.T, c vcstest.Commit) string {
 	t.Helper()
 	h.svn("update", "-q")
-	return history{h.world}.Commit(t, c)
+	return history(h).Commit(t, c)
 }
 
 func (h deskHistory) Repository(t *testing.T) rollcall.Repository { return h.Merger(t) }
@@ -64,10 +64,12 @@ func (h deskHistory) Bring(t *testing.T, from, into, id string, edits map[string
 }
 
 func TestMergerOnDisk(t *testing.T) {
+	t.Parallel()
 	vcstest.RunMerger(t, func(t *testing.T) vcstest.MergerHistory { return newDeskHistory(t) })
 }
 
 func TestMergerOnAServer(t *testing.T) {
+	t.Parallel()
 	vcstest.RunMerger(t, func(t *testing.T) vcstest.MergerHistory {
 		h := newDeskHistory(t)
 		h.address = serve(t, h.world, "[general]\nanon-access = write\n") + "/" + url.PathEscape(filepath.Base(h.dir))

@@ -198,8 +198,7 @@ func parseBlocked(text string) map[int64]blocked {
 			continue
 		}
 		by, why, _ := strings.Cut(strings.TrimPrefix(rest, "by "), ": ")
-		all[n] = blocked{by, why}
+		all[n] = blocked{strings.TrimSuffix(by, ":"), why}
 	}
 	return all
 }
-

@@ -548,7 +548,7 @@ func TestFreezeIsWhatACommitWouldStore(t *testing.T) {
 	r := w.mustOpen()
 	tip(t, r, "trunk")
 	candidate := filepath.Join(t.TempDir(), "candidate")
-	if err := r.checkoutAt(t.Context(), candidate, "/trunk", 1, false); err != nil {
+	if err := r.checkoutAt(t.Context(), r.client, candidate, "/trunk", 1, false); err != nil {
 		t.Fatal(err)
 	}
 	same, err := r.freeze(t.Context(), candidate)
@@ -611,7 +611,7 @@ func TestFreezeRefusesADamagedCopy(t *testing.T) {
 	w.commit("Ada", "one")
 	r := w.mustOpen()
 	candidate := filepath.Join(t.TempDir(), "candidate")
-	if err := r.checkoutAt(t.Context(), candidate, "/trunk", 1, false); err != nil {
+	if err := r.checkoutAt(t.Context(), r.client, candidate, "/trunk", 1, false); err != nil {
 		t.Fatal(err)
 	}
 	os.Remove(filepath.Join(candidate, "a"))

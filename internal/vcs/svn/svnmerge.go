@@ -29,9 +29,14 @@ func parseSvnmerge(text, uuid string) mergeinfo {
 	return all
 }
 
-// formatSvnmerge writes it.
-func formatSvnmerge(all mergeinfo) string {
+// rewriteSvnmerge makes a value say what all says, and leaves alone what is none of ours.
+func rewriteSvnmerge(value, uuid string, all mergeinfo) string {
 	var heads []string
+	for _, head := range strings.Fields(value) {
+		if len(parseSvnmerge(head, uuid)) == 0 {
+			heads = append(heads, head)
+		}
+	}
 	for _, path := range slices.Sorted(maps.Keys(all)) {
 		heads = append(heads, fmt.Sprintf("%s:%s", path, all[path]))
 	}

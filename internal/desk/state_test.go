@@ -1,0 +1,51 @@
+package desk
+
+import (
+	"encoding/json"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/rollcall-dev/rollcall"
+)
+
+// What was stored by the first version is read by every later one.
+func TestStoredEvents(t *testing.T) {
+	b, err := os.ReadFile("testdata/events-1.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var events []rollcall.Event
+	if err := json.Unmarshal(b, &events); err != nil {
+		t.Fatal(err)
+	}
+	state := &rollcall.DeskState{Code: "www", Desk: "main"}
+	at := func(n int) *rollcall.DeskState {
+		for int64(n) > state.Seq {
+			e := events[state.Seq]
+			e.Seq, e.At = state.Seq+1, time.Unix(e.Seq, 0)
+			if err := apply(state, e); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return state
+	}
+	if s := at(2); !s.Open() || s.By != "ada" || s.Clean() || s.Merged != 1 || s.Tree != "t1" || len(s.Conflict) != 1 || s.Conflict[0].Path != "css/a.css" || s.Base.ID != "r9" {
+		t.Errorf("merged: %+v", s)
+	}
+	if s := at(4); s.By != "bo" || len(s.Resolved) != 1 || s.Resolved[0].Hash != "h1" || s.Resolved[0].Take != rollcall.TakeFile || s.Resolved[0].Of != "f1" {
+		t.Errorf("taken over and resolved: %+v", s)
+	}
+	if s := at(7); !s.Clean() || s.Checked == nil || !s.Checked.Passed || s.Checked.Tree != "t2" || len(s.Resolved) != 1 {
+		t.Errorf("checked: %+v", s)
+	}
+	if s := at(8); s.Committing == nil || s.Committing.Prepared != "p" || s.Committing.Commit.Token != "x" {
+		t.Errorf("committing: %+v", s)
+	}
+	if s := at(9); s.Committing != nil || !s.Open() {
+		t.Errorf("uncommitted: %+v", s)
+	}
+	if s := at(11); s.Open() || s.By != "" || s.Resolved != nil || s.Seq != 11 {
+		t.Errorf("committed: %+v", s)
+	}
+}
