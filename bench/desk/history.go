@@ -106,7 +106,7 @@ func (h *history) some(least, most int) []line {
 
 func (h *history) add(path string) (int, *file) {
 	n := h.number()
-	f := &file{path, h.some(20, 100)}
+	f := &file{path, h.some(40, 160)}
 	f.lines[0].text = "<?php"
 	h.trunk[n] = f
 	h.files = append(h.files, n)
@@ -145,7 +145,7 @@ func (h *history) change() *changeset {
 func (h *history) hunk() (hunk, bool) {
 	var k hunk
 	at := -1
-	if len(h.recent) > 0 && h.random.IntN(3) == 0 {
+	if len(h.recent) > 0 && h.random.IntN(8) == 0 {
 		before := h.recent[h.random.IntN(len(h.recent))]
 		if f := h.trunk[before.file]; f != nil && len(before.in) > 0 {
 			k.file = before.file
@@ -165,7 +165,7 @@ func (h *history) hunk() (hunk, bool) {
 	for _, l := range f.lines[min(at, len(f.lines)):min(at+h.random.IntN(4), len(f.lines))] {
 		k.out = append(k.out, l.number)
 	}
-	if len(f.lines) < 120 {
+	if len(f.lines) < 180 {
 		k.in = h.some(1, 4)
 	}
 	return k, len(k.in)+len(k.out) > 0
