@@ -171,6 +171,9 @@ func (p *Printer) DeskOutcome(event string, o *rollcall.DeskOutcome) error {
 		t.add(p.stepSign(o, i), rollcall.ShortRevision(step.ID), c.Author, ticketsOf(c), stepSubject(o, i, c))
 	}
 	t.print(p.Out)
+	if len(o.Lifted) > 0 {
+		p.Line("what was rolled back there is backed out: %s may roll again", strings.Join(o.Lifted, ", "))
+	}
 	if o.Moved {
 		p.Line("%s", s.yellow("! "+o.Target+" has moved since"))
 	}
