@@ -19,8 +19,9 @@ import (
 // touches is whose lines changesets change, as far as it was found out, for two branches
 // that have certain commits in common. All of it can be found out again.
 type touches struct {
-	file string
-	all  map[string][]rollcall.Touch
+	file   string
+	common []string // the newest commits that both have
+	all    map[string][]rollcall.Touch
 }
 
 // keptTouch is a rollcall.Touch as it is kept.
@@ -48,8 +49,8 @@ func (r *Repository) openTouches(ctx context.Context, source, target string) (*t
 	slices.Sort(common)
 	sum := sha256.Sum256([]byte(strings.Join(common, " ")))
 	t := &touches{
-		file: filepath.Join(r.dir, "rollcall", "touched-"+touchesVersion+"-"+hex.EncodeToString(sum[:8])),
-		all:  map[string][]rollcall.Touch{},
+		file:   filepath.Join(r.dir, "rollcall", "touched-"+touchesVersion+"-"+hex.EncodeToString(sum[:8])),
+		common: common, all: map[string][]rollcall.Touch{},
 	}
 	b, err := os.ReadFile(t.file)
 	if err != nil {
