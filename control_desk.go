@@ -95,13 +95,15 @@ type DeskOutcome struct {
 	Moved     bool                `json:"moved,omitempty"` // the target has moved since it was merged
 	Check     *CheckReport        `json:"check,omitempty"`
 	Committed *Revision           `json:"committed,omitempty"`
-	Names     []Standee           `json:"-"` // of ids in Minimum and Needs
+	Lifted    []string            `json:"lifted,omitempty"` // environments whose hold this took away
+	Names     []Standee           `json:"-"`                // of ids in Minimum and Needs
 }
 
 // MergeRequest asks for changesets to be merged.
 type MergeRequest struct {
 	DeskRequest
 	Selection ChangesetSelection // empty: what is on the desk, again
+	Drop      []string           // changesets that are taken off the desk
 	DryRun    bool               // only tell what would come of it
 }
 

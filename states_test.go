@@ -42,3 +42,30 @@ func TestStatesPage(t *testing.T) {
 		}
 	}
 }
+
+// docs/states.md shows every standing of a changeset, and moves between nothing else.
+func TestStandingsOnStatesPage(t *testing.T) {
+	page, err := os.ReadFile("docs/states.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(page), "## A changeset")
+	section, _, _ = strings.Cut(section, "## A desk")
+	var shown []Standing
+	for line := range strings.SplitSeq(section, "\n") {
+		cells := strings.Split(line, "|")
+		if len(cells) != 5 || strings.HasPrefix(cells[1], "-") || strings.TrimSpace(cells[1]) == "standing" {
+			continue
+		}
+		shown = append(shown, Standing(strings.TrimSpace(cells[1])))
+		for move := range strings.SplitSeq(cells[2], ",") {
+			if to := Standing(strings.TrimSpace(move)); to != "" && !slices.Contains(Standings, to) {
+				t.Errorf("%s leads to %s, which is no standing", cells[1], to)
+			}
+		}
+	}
+	slices.Sort(shown)
+	if all := slices.Sorted(slices.Values(Standings)); !slices.Equal(shown, all) {
+		t.Errorf("the page shows %v, the code has %v", shown, all)
+	}
+}

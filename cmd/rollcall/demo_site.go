@@ -35,14 +35,14 @@ environments:
     to: %[5]s/nodes/{name}/srv/www
     tiers:
       web:
-        verify: [{http: "http://{address}:{web}/health", within: 2s}]
+        verify: [{http: "http://{address}:{web}/health", within: 10s}]
   production:
     nodes: nodes/production
     to: %[5]s/nodes/{name}/srv/www
     tiers:
       cdn:
         keep_old_files: {files: [assets/, img/], for: 1h}
-        verify: [{http: "http://{address}:{web}/health", within: 2s}]
+        verify: [{http: "http://{address}:{web}/health", within: 10s}]
       app:
         batch: [1, 50%%]
         verify: [{http: "http://{address}:{web}/health", within: 2s}]

@@ -107,7 +107,7 @@ func (w *walk) mishap(ctx context.Context) error {
 func (w *walk) backOut(ctx context.Context) error {
 	w.say("So it is taken back there, and can be merged again once there is a database.")
 	err := w.runAll(ctx, "back-out www "+w.id(demo.Warehouse), "commit www -m 'no such database yet'",
-		"avail www --state backed-out", "unhold production")
+		"avail www --state backed-out")
 	if err != nil {
 		return err
 	}

@@ -232,7 +232,15 @@ func (a *App) CommitDesk(ctx context.Context, request rollcall.CommitRequest) (*
 	if err != nil {
 		return nil, err
 	}
-	return d.Commit(ctx, request)
+	outcome, err := d.Commit(ctx, request)
+	if err != nil || outcome.Committed == nil {
+		return outcome, err
+	}
+	if outcome.Lifted, err = a.liftHolds(ctx, d.Repo, d.Code, outcome.Steps); err != nil {
+		// What is committed is committed: whoever rolls next meets the hold and lifts it.
+		d.Note("a hold could not be lifted: " + err.Error())
+	}
+	return outcome, nil
 }
 
 // Abandon leaves the desk clean.

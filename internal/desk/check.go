@@ -61,8 +61,8 @@ func failing(report *rollcall.CheckReport, err error, what string) error {
 	if err != nil || report.Passed() {
 		return err
 	}
-	return rollcall.Errorf(rollcall.KindRefused, "%s fail the checks of %s", plural(len(report.Failures), "file"), what).
-		WithHint("mend them on the trunk and merge that too, or leave out what brings them")
+	return rollcall.Errorf(rollcall.KindRefused, "%s in the checks of %s", plural(len(report.Failures), "failure"), what).
+		WithHint("mend it on the trunk and merge that too, or take what brings it off the desk: rollcall merge CODE --drop CHANGESET")
 }
 
 // changedBy tells who last changed a path: on the desk, or before on its target.

@@ -25,7 +25,11 @@ func (d *Desk) Merge(ctx context.Context, request rollcall.MergeRequest) (*rollc
 			return nil, rollcall.Errorf(rollcall.KindConflict, "there is nothing on the desk %s of %s", s.Name, s.Code.Name).
 				WithHint("name changesets: rollcall merge %s CHANGESET…; see rollcall avail %[1]s", s.Code.Name)
 		}
-		return s.put(ctx, s.state.Source, s.state.Target, s.state.Steps, request.DryRun)
+		steps, err := s.without(request.Drop)
+		if err != nil {
+			return nil, err
+		}
+		return s.put(ctx, s.state.Source, s.state.Target, steps, request.DryRun)
 	}
 	listed, err := s.standees(ctx, d.Code.Trunk, d.Code.Production, false)
 	if err != nil {
@@ -38,7 +42,10 @@ func (d *Desk) Merge(ctx context.Context, request rollcall.MergeRequest) (*rollc
 	if err != nil {
 		return nil, err
 	}
-	steps := slices.Clone(s.state.Steps)
+	steps, err := s.without(request.Drop)
+	if err != nil {
+		return nil, err
+	}
 	for _, one := range wanted {
 		step := rollcall.DeskStep{Kind: rollcall.StepPick, Source: d.Code.Trunk, ID: one.ID}
 		if !slices.ContainsFunc(steps, func(o rollcall.DeskStep) bool { return o.ID == step.ID }) {
@@ -47,6 +54,26 @@ func (d *Desk) Merge(ctx context.Context, request rollcall.MergeRequest) (*rollc
 	}
 	ordered(steps, listed)
 	return s.put(ctx, d.Code.Trunk, d.Code.Production, steps, request.DryRun)
+}
+
+// without gives the desk's steps without some of them.
+func (s *session) without(drop []string) ([]rollcall.DeskStep, error) {
+	steps := slices.Clone(s.state.Steps)
+	for _, text := range drop {
+		var here []rollcall.Standee
+		for _, step := range steps {
+			here = append(here, rollcall.Standee{Changeset: rollcall.Changeset{ID: step.ID}})
+		}
+		one, err := Find(here, text)
+		if err != nil {
+			return nil, rollcall.Errorf(rollcall.KindNotFound, "%s is not on the desk", rollcall.Printable(text)).WithHint("there are %s", names(steps))
+		}
+		steps = slices.DeleteFunc(steps, func(o rollcall.DeskStep) bool { return o.ID == one.ID })
+	}
+	if len(steps) == 0 && len(drop) > 0 {
+		return nil, rollcall.Errorf(rollcall.KindConflict, "nothing would stay on the desk").WithHint("rollcall abandon %s leaves it clean", s.Code.Name)
+	}
+	return steps, nil
 }
 
 // BackOut takes changesets back on the desk.

@@ -171,6 +171,9 @@ func (p *Printer) DeskOutcome(event string, o *rollcall.DeskOutcome) error {
 		t.add(p.stepSign(o, i), rollcall.ShortRevision(step.ID), c.Author, ticketsOf(c), stepSubject(o, i, c))
 	}
 	t.print(p.Out)
+	if len(o.Lifted) > 0 {
+		p.Line("what was rolled back there is backed out: %s may roll again", strings.Join(o.Lifted, ", "))
+	}
 	if o.Moved {
 		p.Line("%s", s.yellow("! "+o.Target+" has moved since"))
 	}
@@ -215,7 +218,7 @@ func (p *Printer) needs(o *rollcall.DeskOutcome) {
 		if len(needed) == 0 {
 			continue
 		}
-		p.Line("%s", cut(p.style.yellow("! ")+one.Short()+" merges, but builds upon what is not on "+o.Target+": "+p.named(o, needed), p.Columns))
+		p.Line("%s", p.style.yellow("! ")+one.Short()+" merges, but builds upon what is not on "+o.Target+": "+p.named(o, needed))
 	}
 }
 
@@ -322,13 +325,13 @@ func (p *Printer) Desks(all []rollcall.DeskState) error {
 		state := "merged"
 		switch {
 		case d.Committing != nil:
-			state = s.red("a commit was interrupted: rollcall commit " + d.Code)
+			state = s.red("a commit was interrupted")
 		case !d.Clean():
 			state = s.red(plural(len(d.Conflict), "conflict"))
 		case d.Checked != nil && d.Checked.Passed:
 			state = s.green("checked")
 		case d.Checked != nil:
-			state = s.red(plural(d.Checked.Failed, "file") + " fail their checks")
+			state = s.red("its checks fail in " + plural(d.Checked.Failed, "file"))
 		}
 		var ids []string
 		for _, step := range d.Steps {
@@ -336,6 +339,9 @@ func (p *Printer) Desks(all []rollcall.DeskState) error {
 		}
 		p.Line("%s", cut(fmt.Sprintf("%s %s: %s's since %s, %s → %s, %s", s.bold(d.Code), d.Desk, d.By, when(d.Since), d.Source, d.Target, state), p.Columns))
 		p.Line("  %s", cut(few(ids), p.Columns-2))
+		if d.Committing != nil {
+			p.Note("whether it went through is not known: rollcall commit %s finds out, and finishes it", d.Code)
+		}
 	}
 	return nil
 }

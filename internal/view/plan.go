@@ -38,7 +38,7 @@ func (p *Printer) Plan(plan *rollcall.Plan) error {
 	p.changesets("stops being live", "stop being live", plan.Going)
 	p.order(plan)
 	for _, w := range plan.Warnings {
-		p.Line("%s", cut(s.yellow("! ")+w.Text, p.Columns))
+		p.Line("%s", s.yellow("! ")+w.Text) // never cut: it is what one reads a plan for
 	}
 	p.Line("plan %s", plan.ID)
 	return nil

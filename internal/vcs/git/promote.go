@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 
@@ -226,7 +227,8 @@ func (r *Repository) email(ctx context.Context, by string) string {
 }
 
 // markTries is how often marks are written again because somebody else was faster: they
-// stand for themselves, whatever came before.
+// stand for themselves, whatever came before, but for what says the same already. That may
+// be our own, of a process that died when it had begun to push.
 const markTries = 5
 
 // Mark writes ledger entries as commits that change no file.
@@ -237,11 +239,23 @@ func (r *Repository) Mark(ctx context.Context, target string, marks []rollcall.M
 		rollcall.MarkIntegrated: {trailPick, "Mark as merged"},
 		rollcall.MarkForgotten:  {trailForget, "Forget"},
 	}
+	before := ""
 	for try := 1; ; try++ {
 		tip, err := r.Tip(ctx, target)
 		if err != nil {
 			return tip, err
 		}
+		if before != "" {
+			said, err := r.saidSince(ctx, before, tip.ID)
+			if err != nil {
+				return tip, err
+			}
+			marks = slices.DeleteFunc(slices.Clone(marks), func(m rollcall.Mark) bool { return said[m.ID] == keys[m.Kind].key })
+			if len(marks) == 0 {
+				return tip, nil
+			}
+		}
+		before = tip.ID
 		committer := stamp(r.committer(ctx, by), r.email(ctx, by), time.Now())
 		parent := tip.ID
 		for rest := marks; len(rest) > 0; {
@@ -270,6 +284,23 @@ func (r *Repository) Mark(ctx context.Context, target string, marks []rollcall.M
 			return revision, err
 		}
 	}
+}
+
+// saidSince gives, by changeset, which kind of entry newer commits have of it; the last one
+// counts.
+func (r *Repository) saidSince(ctx context.Context, old, tip string) (map[string]string, error) {
+	said := map[string]string{}
+	err := r.eachCommit(ctx, "", func(_ string, c rollcall.Standee) {
+		for _, t := range trailers(c.Message) {
+			switch t.key {
+			case trailPick, trailBackOut, trailBlock, trailUnblock, trailForget:
+				if _, newer := said[t.value]; !newer {
+					said[t.value] = t.key
+				}
+			}
+		}
+	}, "--first-parent", tip, "^"+old)
+	return said, err
 }
 
 // proofLimit is how many commits are asked for what was tried on staging.

@@ -17,6 +17,8 @@ var (
 	_ rollcall.Merger   = (*Repository)(nil)
 	_ rollcall.Bench    = (*bench)(nil)
 	_ rollcall.Parallel = (*bench)(nil)
+
+	_ rollcall.ManyTouched = (*Repository)(nil)
 )
 
 // scratches is how many benches without a name may be open of one branch at once.

@@ -9,6 +9,9 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/rollcall-dev/rollcall"
 )
@@ -18,18 +21,44 @@ const touchedFiles = 100
 
 // Touched lists whose lines a changeset changes or takes away.
 func (r *Repository) Touched(ctx context.Context, source, target, id string) ([]rollcall.Touch, error) {
-	number, err := parseRevision(id)
-	if err != nil {
-		return nil, err
-	}
+	all, err := r.TouchedByEach(ctx, source, target, []string{id})
+	return all[id], err
+}
+
+// TouchedByEach is Touched for each changeset of ids: svn spends its time on waiting.
+func (r *Repository) TouchedByEach(ctx context.Context, source, target string, ids []string) (map[string][]rollcall.Touch, error) {
 	p, err := r.pair(ctx, source, target)
 	if err != nil {
 		return nil, err
 	}
 	defer p.close()
+	var mu sync.Mutex
+	all := map[string][]rollcall.Touch{}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(readAtOnce)
+	for _, id := range ids {
+		group.Go(func() error {
+			touched, err := p.touchedBy(ctx, id)
+			mu.Lock()
+			all[id] = touched
+			mu.Unlock()
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	return all, nil
+}
+
+func (p *pair) touchedBy(ctx context.Context, id string) ([]rollcall.Touch, error) {
+	number, err := parseRevision(id)
+	if err != nil {
+		return nil, err
+	}
 	place, ok := segmentOf(p.parted, number)
 	if !ok {
-		return nil, rollcall.Errorf(rollcall.KindNotFound, "%s is no changeset of %s since it parted from %s", revisionID(number), source, target)
+		return nil, rollcall.Errorf(rollcall.KindNotFound, "%s is no changeset of %s since it parted from %s", revisionID(number), p.source, p.target)
 	}
 	e, err := p.book.entry(ctx, number)
 	if err != nil {

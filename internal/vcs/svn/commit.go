@@ -297,7 +297,7 @@ func (b *bench) finish(ctx context.Context, p preparedCommit, done int64, err er
 	if revision.Tree != p.Tree {
 		return revision, rollcall.Errorf(rollcall.KindInternal,
 			"r%d IS COMMITTED TO %s AND IS NOT WHAT WAS CHECKED: its tree is %s, and %s was frozen", done, b.target, revision.Tree, p.Tree).
-			WithHint("look at svn diff -c %d before anything of it rolls; a hook of the repository may have changed it", done)
+			WithHint("look at svn log -v -r %d:%d before anything of it rolls: somebody committed in the same moment, or a hook of the repository changed it", p.Base+1, done)
 	}
 	return revision, nil
 }

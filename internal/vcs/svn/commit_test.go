@@ -292,3 +292,28 @@ func TestHookRefuses(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A hotfix of one file that comes in while the server takes the commit: every commit of a
+// desk changes the root, so the server refuses it.
+func TestHotfixInTheSameMoment(t *testing.T) {
+	d := newDesk(t, map[string]string{"a": "a\n", "b": "b\n"})
+	one := d.change("trunk", map[string]string{"a": "A\n"})
+	d.fresh()
+	d.clean(pick(one))
+	prepared := d.prepare(deskCommit("moment"))
+	text := filepath.Join(t.TempDir(), "hot")
+	if err := os.WriteFile(text, []byte("hot\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	hook := filepath.Join(d.dir, "hooks", "pre-commit")
+	script := "#!/bin/sh\nexport PATH=/usr/bin:/bin LC_ALL=C.UTF-8\n[ \"$(svnlook author -t \"$2\" \"$1\")\" = Cy ] && exit 0\n" +
+		"exec svnmucc --non-interactive --config-dir '" + d.config + "' -u Cy -m hotfix put '" + text + "' '" + d.url(production+"/b") + "' >&2\n"
+	if err := os.WriteFile(hook, []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.b.Commit(t.Context(), deskCommit("moment"), prepared); rollcall.KindOf(err) != rollcall.KindConflict {
+		t.Errorf("Commit = %v", err)
+	}
+	d.fresh()
+	d.holds(map[string]string{"a": "f a\n", "b": "f hot\n"})
+}

@@ -317,6 +317,10 @@ func TestTouched(t *testing.T) {
 			t.Errorf("Touched = %v\nwant %v", got, want)
 		}
 	}
+	many, err := d.r.TouchedByEach(t.Context(), "trunk", production, []string{one, two, three})
+	if err != nil || len(many[one]) != 0 || len(many[two]) != 0 || len(many[three]) != 5 {
+		t.Errorf("of many: %v, %v", many, err)
+	}
 	if _, err := d.r.Touched(t.Context(), "trunk", production, "r2"); rollcall.KindOf(err) != rollcall.KindNotFound {
 		t.Errorf("of a changeset before the parting: %v", err)
 	}
