@@ -19,7 +19,7 @@ import (
 
 var (
 	_         rollcall.ManyTouched = (*Repository)(nil)
-	hunkHead                       = regexp.MustCompile(`^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@`)
+	hunkHead                       = regexp.MustCompile(`^@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@`)
 	blameHead                      = regexp.MustCompile(`^\^?([0-9a-f]{40}|[0-9a-f]{64}) \d+ \d+`)
 )
 

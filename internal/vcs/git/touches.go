@@ -52,9 +52,15 @@ func (r *Repository) openTouches(ctx context.Context, source, target string) (*t
 		file:   filepath.Join(r.dir, "rollcall", "touched-"+touchesVersion+"-"+hex.EncodeToString(sum[:8])),
 		common: common, all: map[string][]rollcall.Touch{},
 	}
+	t.read()
+	return t, nil
+}
+
+// read reads what is kept, which is only there to be quicker.
+func (t *touches) read() {
 	b, err := os.ReadFile(t.file)
 	if err != nil {
-		return t, nil // it is only there to be quicker
+		return
 	}
 	for line := range strings.Lines(string(b)) {
 		id, text, _ := strings.Cut(line, " ")
@@ -68,7 +74,6 @@ func (r *Repository) openTouches(ctx context.Context, source, target string) (*t
 		}
 		t.all[id] = touched
 	}
-	return t, nil
 }
 
 func (t *touches) of(ids []string) map[string][]rollcall.Touch {
