@@ -41,6 +41,7 @@ bench:
 	./scripts/test-packages
 	$(GO) run ./bench -nodes 1,8,32
 	$(GO) run ./bench/checks
+	$(GO) run ./bench/desk
 
 demo:
 	$(GO) run ./cmd/rollcall demo

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -189,7 +190,7 @@ func serve(ctx context.Context, dir string) (url string, used func() time.Durati
 	}
 	port := l.Addr().(*net.TCPAddr).Port
 	l.Close()
-	c := exec.CommandContext(ctx, "svnserve", "--daemon", "--foreground", "--threads", "--root", dir, "--listen-host", "127.0.0.1", "--listen-port", fmt.Sprint(port))
+	c := exec.CommandContext(ctx, "svnserve", "--daemon", "--foreground", "--root", dir, "--listen-host", "127.0.0.1", "--listen-port", fmt.Sprint(port))
 	c.Stderr = os.Stderr
 	if err := c.Start(); err != nil {
 		return "", nil, nil, err
@@ -209,16 +210,21 @@ func serve(ctx context.Context, dir string) (url string, used func() time.Durati
 	return "", nil, nil, err
 }
 
-// usedBy is the CPU time of a process, in the hundredths that Linux counts in.
+// usedBy is the CPU time of a process and of those that it has waited for, in the
+// hundredths that Linux counts in.
 func usedBy(pid int) time.Duration {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0
 	}
 	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
-	var user, system int64
-	if _, err := fmt.Sscan(fields[11]+" "+fields[12], &user, &system); err != nil {
-		return 0
+	var all int64
+	for _, text := range fields[11:15] {
+		n, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			return 0
+		}
+		all += n
 	}
-	return time.Duration(user+system) * 10 * time.Millisecond
+	return time.Duration(all) * 10 * time.Millisecond
 }

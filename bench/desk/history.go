@@ -323,9 +323,7 @@ func (h *history) hotfix(production branch) *changeset {
 // add puts what was done later behind it.
 func (d *done) add(later done) {
 	for _, path := range later.gone {
-		if _, ok := d.written[path]; ok {
-			delete(d.written, path)
-		}
+		delete(d.written, path)
 		d.gone = append(d.gone, path)
 	}
 	for _, m := range later.moved {

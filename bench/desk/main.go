@@ -34,13 +34,13 @@ import (
 
 // options are the command line.
 type options struct {
-	runs           int
-	only           string
-	dir            string
-	rollcall       string
-	svnmerge, py   string
-	strict, detail bool
-	git, svn       size
+	runs         int
+	only         string
+	dir          string
+	rollcall     string
+	svnmerge, py string
+	strict       bool
+	git, svn     size
 }
 
 func parseOptions() (options, error) {

@@ -19,7 +19,7 @@ import (
 
 var (
 	_         rollcall.ManyTouched = (*Repository)(nil)
-	hunkHead                       = regexp.MustCompile(`^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@`)
+	hunkHead                       = regexp.MustCompile(`^@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@`)
 	blameHead                      = regexp.MustCompile(`^\^?([0-9a-f]{40}|[0-9a-f]{64}) \d+ \d+`)
 )
 
@@ -88,7 +88,7 @@ func (r *Repository) TouchedByEach(ctx context.Context, source, target string, i
 				continue
 			}
 			work.Go(func() error {
-				touched, err := r.blame(workCtx, id, to.ID, f)
+				touched, err := r.blame(workCtx, id, known.common, f)
 				mu.Lock()
 				defer mu.Unlock()
 				fresh[id] = append(fresh[id], touched...)
@@ -110,14 +110,20 @@ func (r *Repository) TouchedByEach(ctx context.Context, source, target string, i
 	return found, nil
 }
 
-// blame tells whose the lines of one file are that a changeset changes.
-func (r *Repository) blame(ctx context.Context, id, target string, f oldFile) ([]rollcall.Touch, error) {
-	// Lines that are older than the parting are git's boundary: they are in both.
+// blame tells whose the lines of one file are that a changeset changes, as far as they are
+// younger than what both branches have.
+func (r *Repository) blame(ctx context.Context, id string, common []string, f oldFile) ([]rollcall.Touch, error) {
 	args := []string{"blame", "--porcelain", "--first-parent", "--no-progress"}
 	for _, l := range f.lines {
 		args = append(args, fmt.Sprintf("-L%d,%d", l[0], l[1]))
 	}
-	out, err := r.git(ctx, append(args, id+"^", "^"+target, "--", f.path)...)
+	args = append(args, id+"^")
+	// Lines that are older are git's boundary. Without the target's tip it need not go
+	// through all that only the target has.
+	for _, c := range common {
+		args = append(args, "^"+c)
+	}
+	out, err := r.git(ctx, append(args, "--", f.path)...)
 	if err != nil {
 		return nil, err
 	}

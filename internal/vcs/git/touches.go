@@ -19,8 +19,9 @@ import (
 // touches is whose lines changesets change, as far as it was found out, for two branches
 // that have certain commits in common. All of it can be found out again.
 type touches struct {
-	file string
-	all  map[string][]rollcall.Touch
+	file   string
+	common []string // the newest commits that both have
+	all    map[string][]rollcall.Touch
 }
 
 // keptTouch is a rollcall.Touch as it is kept.
@@ -48,12 +49,18 @@ func (r *Repository) openTouches(ctx context.Context, source, target string) (*t
 	slices.Sort(common)
 	sum := sha256.Sum256([]byte(strings.Join(common, " ")))
 	t := &touches{
-		file: filepath.Join(r.dir, "rollcall", "touched-"+touchesVersion+"-"+hex.EncodeToString(sum[:8])),
-		all:  map[string][]rollcall.Touch{},
+		file:   filepath.Join(r.dir, "rollcall", "touched-"+touchesVersion+"-"+hex.EncodeToString(sum[:8])),
+		common: common, all: map[string][]rollcall.Touch{},
 	}
+	t.read()
+	return t, nil
+}
+
+// read reads what is kept, which is only there to be quicker.
+func (t *touches) read() {
 	b, err := os.ReadFile(t.file)
 	if err != nil {
-		return t, nil // it is only there to be quicker
+		return
 	}
 	for line := range strings.Lines(string(b)) {
 		id, text, _ := strings.Cut(line, " ")
@@ -67,7 +74,6 @@ func (r *Repository) openTouches(ctx context.Context, source, target string) (*t
 		}
 		t.all[id] = touched
 	}
-	return t, nil
 }
 
 func (t *touches) of(ids []string) map[string][]rollcall.Touch {

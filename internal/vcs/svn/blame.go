@@ -121,6 +121,13 @@ func (p *pair) touchedFile(ctx context.Context, old oldFile, number int64) ([]ro
 		return nil, err
 	}
 	if !found {
+		some, err := p.book.changedSince(ctx, old.from, p.parting(), old.revision)
+		if err != nil {
+			return nil, err
+		}
+		if !some {
+			return nil, nil // every line of it is older
+		}
 		if lines, err = p.blameChanged(ctx, old, number); err != nil {
 			return nil, err
 		}
@@ -173,6 +180,19 @@ func (p *pair) blameChanged(ctx context.Context, old oldFile, number int64) (map
 		})
 	})
 	return lines, err
+}
+
+// changedSince tells whether what stands at a path as of one revision may have lines that
+// are younger than another: it was changed, or it or a folder that it is in came.
+func (b *logbook) changedSince(ctx context.Context, name string, after, until int64) (some bool, err error) {
+	if birth, err := b.birth(ctx, name, until); err != nil || birth != nil && birth.revision > after {
+		return true, err
+	}
+	err = b.db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM paths WHERE rev > ? AND rev <= ? AND path = ?)`, after, until, name).Scan(&some)
+	if err != nil {
+		return false, fmt.Errorf("look into the log: %w", err)
+	}
+	return some, nil
 }
 
 // run is some lines of a file, counted from 1.
