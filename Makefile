@@ -32,7 +32,7 @@ fuzz:
 # Longer than anybody wants to wait for at every commit. See docs/reliability.md.
 torture:
 	./scripts/test-packages
-	$(GO) test -v -count=1 -timeout 180m ./test/torture -torture.all
+	$(GO) test -v -count=1 -timeout 300m ./test/torture -torture.all
 	$(GO) test -race -shuffle=on -count=5 -timeout 60m ./...
 	$(MAKE) fuzz FUZZTIME=60s
 

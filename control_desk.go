@@ -63,6 +63,7 @@ type Toucher struct {
 // ConflictView is a conflict as a person decides on it.
 type ConflictView struct {
 	Conflict
+	Target     string           `json:"target"` // the branch that is merged onto: whose side "production" is
 	Step       DeskStep         `json:"step"`
 	TheirsBy   Changeset        `json:"theirs"`               // who brings the other side
 	Production *Changeset       `json:"production,omitempty"` // who last changed the target's side

@@ -162,11 +162,10 @@ type Mark struct {
 
 // DeskCommit is what a bench needs to know to commit what was applied on it.
 type DeskCommit struct {
-	By      string      `json:"by"`                // who commits
-	Note    string      `json:"note,omitempty"`    // what he says about it
-	Steps   []Standee   `json:"steps"`             // of each step, in order; of StepMerge only the ID, Author and Subject
-	Staged  []ReleaseID `json:"staged,omitempty"`  // releases of this tree that were tried on staging
-	Checked ReleaseID   `json:"checked,omitempty"` // the release whose checks passed; empty: none was made
+	By     string      `json:"by"`               // who commits
+	Note   string      `json:"note,omitempty"`   // what he says about it
+	Steps  []Standee   `json:"steps"`            // of each step, in order; of StepMerge only the ID, Author and Subject
+	Staged []ReleaseID `json:"staged,omitempty"` // releases of this tree that were tried on staging
 	// Token is what the commit is found again by.
 	Token string `json:"token"`
 }
@@ -199,6 +198,14 @@ type Merger interface {
 	Mark(ctx context.Context, target string, marks []Mark, by string) (Revision, error)
 	// Proofs gives what the newest commits of a branch say was tried on staging: releases.
 	Proofs(ctx context.Context, branch string) ([]ReleaseID, error)
+}
+
+// Promoter is a Merger that can tell what the changesets of a target brought. It is found
+// by assertion.
+type Promoter interface {
+	// Brought replaces, in a list of target's changesets, newest first, each promotion by the
+	// changesets of source that it brought, and leaves out what only keeps the ledger.
+	Brought(ctx context.Context, source, target string, list []Changeset) ([]Changeset, error)
 }
 
 // Bench is where steps are merged one after the other. Nothing on it lasts: what is on a

@@ -23,9 +23,10 @@ func (a *App) repository(ctx context.Context, code *rollcall.Code, note func(str
 	return git.Open(ctx, address, mirror+".git", note)
 }
 
-// repositoryFor opens what an environment rolls from: what is on a desk is in the mirror.
+// repositoryFor opens what an environment rolls from. What was on a desk is only in the
+// mirror, and the last release may have been made of it.
 func (a *App) repositoryFor(ctx context.Context, env *rollcall.Environment, note func(string)) (rollcall.Repository, error) {
-	if env.From == rollcall.FromCandidate {
+	if env.From == rollcall.FromCandidate || env.Code.Promotes() {
 		return a.merger(ctx, env.Code, note)
 	}
 	return a.repository(ctx, env.Code, note)

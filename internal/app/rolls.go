@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,6 +26,7 @@ type planning struct {
 	releases *release.Store
 	state    *roll.State
 	plan     *rollcall.Plan
+	staging  string // an environment where candidates of the code are tried
 }
 
 // Plan decides what a roll would do.
@@ -48,7 +50,13 @@ func (a *App) plan(ctx context.Context, request rollcall.RollRequest) (*planning
 	if err != nil {
 		return nil, err
 	}
-	p := &planning{env: env}
+	p := &planning{env: env, staging: "an environment that is from: candidate"}
+	for _, name := range slices.Sorted(maps.Keys(a.site.Environments)) {
+		if other := a.site.Environments[name]; other.Code == env.Code && other.From == rollcall.FromCandidate {
+			p.staging = name
+			break
+		}
+	}
 	if p.state, err = roll.ReadState(ctx, a.record, env.Name); err != nil {
 		return nil, err
 	}
@@ -77,6 +85,8 @@ func (a *App) plan(ctx context.Context, request rollcall.RollRequest) (*planning
 		// The branch was rewritten and the old revision collected: that is no reason
 		// not to roll.
 		in.Odd = append(in.Odd, "the changesets since "+rollcall.ShortRevision(p.state.Live.Revision.ID)+" can't be listed: "+err.Error())
+	} else if err := whose(ctx, p.repo, env.Code, &in); err != nil {
+		return nil, err
 	}
 	if in.Release != p.state.Live.Release {
 		if in.New, err = p.releases.Manifest(in.Release); err != nil {
@@ -96,6 +106,18 @@ func (a *App) plan(ctx context.Context, request rollcall.RollRequest) (*planning
 		return nil, err
 	}
 	return p, a.askBalancers(ctx, env, p.plan)
+}
+
+// whose names those who wrote what comes and goes, where others promoted it.
+func whose(ctx context.Context, repo rollcall.Repository, code *rollcall.Code, in *roll.Input) (err error) {
+	promoter, ok := repo.(rollcall.Promoter)
+	if !ok || !code.Promotes() {
+		return nil
+	}
+	if in.Coming, err = promoter.Brought(ctx, code.Trunk, code.Production, in.Coming); err == nil {
+		in.Going, err = promoter.Brought(ctx, code.Trunk, code.Production, in.Going)
+	}
+	return err
 }
 
 // stay aims at what is live, for nodes that were missed.
@@ -338,7 +360,7 @@ func proven(p *planning, request rollcall.RollRequest) error {
 
 func unprovenWay(p *planning, r rollcall.Requirement) string {
 	if r == rollcall.RequireStaged {
-		return "roll it to an environment that is from: candidate, and try it there"
+		return fmt.Sprintf("rollcall roll %s, with nothing on the desk, rolls it where it can be tried", p.staging)
 	}
 	return "see rollcall check " + p.env.Code.Name
 }

@@ -45,6 +45,9 @@ func (a *App) whereIn(ctx context.Context, env *rollcall.Environment, changeset 
 	if err != nil {
 		return nil, err
 	}
+	if rollcall.IsCandidate(state.Live.Revision.ID) {
+		return nil, rollcall.Errorf(rollcall.KindNotFound, "%s has a candidate that is not committed: what is in it is not known", env.Name)
+	}
 	known, err := a.known(ctx, env, state)
 	if err != nil {
 		return nil, err

@@ -23,6 +23,12 @@ func (d *Desk) Mark(ctx context.Context, request rollcall.MarkRequest) ([]rollca
 	var marks []rollcall.Mark
 	for _, text := range request.Changesets {
 		one, err := choice{listed, d.Code.Name}.one(text)
+		if rollcall.KindOf(err) == rollcall.KindNotFound {
+			if there, allErr := d.integrated(ctx, text); allErr == nil {
+				return nil, rollcall.Errorf(rollcall.KindConflict, "%s can't be blocked or unblocked: it is %s%s", there.Short(), there.Standing, in(*there)).
+					WithHint("rollcall back-out %s %s takes it back", d.Code.Name, there.Short())
+			}
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -41,6 +47,15 @@ func (d *Desk) Mark(ctx context.Context, request rollcall.MarkRequest) ([]rollca
 	}
 	_, err = d.Repo.Mark(ctx, d.Code.Production, marks, d.By)
 	return marked, err
+}
+
+// integrated finds a changeset among all that the trunk has.
+func (d *Desk) integrated(ctx context.Context, text string) (*rollcall.Standee, error) {
+	all, err := d.Repo.Standees(ctx, d.Code.Trunk, d.Code.Production, true)
+	if err != nil {
+		return nil, err
+	}
+	return Find(all, text)
 }
 
 // forget needs no listing: what it is about may be nowhere any more.

@@ -48,7 +48,7 @@ func (s *session) explain(ctx context.Context, o *rollcall.DeskOutcome, conflict
 		return err
 	}
 	for _, c := range conflicts {
-		view := rollcall.ConflictView{Conflict: c, Step: step, TheirsBy: brings}
+		view := rollcall.ConflictView{Conflict: c, Target: s.state.Target, Step: step, TheirsBy: brings}
 		view.Regions, view.Marked = compare(ctx, c, s.state.Target, rollcall.ShortRevision(step.ID))
 		if by, ok := last[c.Path]; ok {
 			view.Production = &by

@@ -80,8 +80,11 @@ func TestChosen(t *testing.T) {
 func TestOrdered(t *testing.T) {
 	listed := listing("r9 A", "r7 A", "r5 A", "r3 A")
 	steps := []rollcall.DeskStep{
-		{Kind: rollcall.StepPick, ID: "r9"}, {Kind: rollcall.StepBackOut, ID: "r3"}, {Kind: rollcall.StepPick, ID: "r5"},
-		{Kind: rollcall.StepBackOut, ID: "r7"}, {Kind: rollcall.StepBackOut, ID: "r1"},
+		{Kind: rollcall.StepPick, ID: "r9"},
+		{Kind: rollcall.StepBackOut, ID: "r3"},
+		{Kind: rollcall.StepPick, ID: "r5"},
+		{Kind: rollcall.StepBackOut, ID: "r7"},
+		{Kind: rollcall.StepBackOut, ID: "r1"},
 	}
 	ordered(steps, listed)
 	var ids []string

@@ -40,7 +40,7 @@ type (
 
 // ReadState reads what is on a desk.
 func ReadState(ctx context.Context, record rollcall.Record, code, name string) (*rollcall.DeskState, error) {
-	state := &rollcall.DeskState{Code: code, Desk: name}
+	state := &rollcall.DeskState{Code: code, Desk: name, Steps: []rollcall.DeskStep{}, Conflict: []rollcall.Conflict{}}
 	events, err := record.Read(ctx, rollcall.DeskStream(code, name), 0)
 	if err != nil {
 		return nil, err
@@ -101,7 +101,7 @@ func apply(state *rollcall.DeskState, e rollcall.Event) error {
 	case rollcall.EventDeskUncommitted:
 		state.Committing = nil
 	case rollcall.EventDeskCommitted, rollcall.EventDeskAbandoned:
-		*state = rollcall.DeskState{Code: state.Code, Desk: state.Desk, Seq: e.Seq}
+		*state = rollcall.DeskState{Code: state.Code, Desk: state.Desk, Steps: []rollcall.DeskStep{}, Conflict: []rollcall.Conflict{}, Seq: e.Seq}
 	}
 	return nil
 }

@@ -247,13 +247,13 @@ func (p *Printer) Conflicts(views []rollcall.ConflictView, whole bool) {
 			name += " (property " + rollcall.Printable(v.Property) + ")"
 		}
 		p.Line("%s: %s", s.bold(name), rollcall.Printable(v.Words))
-		target := "production"
+		target := v.Target
 		if v.Production != nil {
 			target += ", last changed in " + p.who(*v.Production)
 		}
 		theirs := p.who(v.TheirsBy)
 		if !whole {
-			p.Line("  %s", cut(s.dim("production: ")+strings.TrimPrefix(target, "production, "), p.Columns-2))
+			p.Line("  %s", cut(s.dim(v.Target+": ")+strings.TrimPrefix(target, v.Target+", "), p.Columns-2))
 			p.Line("  %s", cut(s.dim("theirs: ")+theirs, p.Columns-2))
 			continue
 		}

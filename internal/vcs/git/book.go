@@ -145,9 +145,18 @@ func (b *book) keep(file string) error {
 // last gives what the ledger said last of each changeset; proof goes before evidence.
 func (b *book) last() map[string]entry {
 	last := make(map[string]entry, len(b.said))
+	before := map[string]entry{} // it was blocked
 	for _, e := range b.said {
-		if old, ok := last[e.id]; ok && e.evidence && !old.evidence {
+		old, ok := last[e.id]
+		switch {
+		case ok && e.evidence && !old.evidence:
 			continue
+		case e.kind == trailBlock && ok && old.kind != trailBlock:
+			before[e.id] = old
+		case e.kind == trailUnblock:
+			if was, ok := before[e.id]; ok {
+				e = was
+			}
 		}
 		last[e.id] = e
 	}

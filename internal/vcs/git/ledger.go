@@ -19,7 +19,6 @@ const (
 	trailBy      = "Rollcall-By"
 	trailWhy     = "Rollcall-Why"
 	trailStaged  = "Rollcall-Staged"
-	trailChecked = "Rollcall-Checked"
 	trailDesk    = "Rollcall-Desk" // what the commit is found again by
 )
 

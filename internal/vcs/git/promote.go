@@ -70,7 +70,7 @@ func (b *bench) commitOf(ctx context.Context, commit rollcall.DeskCommit, i int,
 		for _, id := range commit.Staged {
 			ledger = append(ledger, trailer{trailStaged, string(id)})
 		}
-		ledger = append(ledger, trailer{trailChecked, string(commit.Checked)}, trailer{trailDesk, commit.Token})
+		ledger = append(ledger, trailer{trailDesk, commit.Token})
 	}
 	return commitText(one.tree, from, author, committer, encoding, ledgerMessage(text, ledger...)), nil
 }

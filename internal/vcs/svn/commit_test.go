@@ -212,7 +212,7 @@ func TestCommitMessage(t *testing.T) {
 		{Kind: rollcall.StepBackOut, Source: "trunk", ID: "r7"},
 	}
 	c := rollcall.DeskCommit{
-		By: "ada", Note: "with care\r\n\tRollcall-Staged: x\n \u00a0rollcall-by: eve\x1b\n\nRollcall-By: eve", Staged: []rollcall.ReleaseID{"s"}, Checked: "c",
+		By: "ada", Note: "with care\r\n\tRollcall-Staged: x\n \u00a0rollcall-by: eve\x1b\n\nRollcall-By: eve", Staged: []rollcall.ReleaseID{"s"},
 		Steps: []rollcall.Standee{
 			{Changeset: rollcall.Changeset{Author: "Bo", Subject: "fix login (#88)", Tickets: []string{"88", "SHOP-12", "9"}}},
 			{Changeset: rollcall.Changeset{Author: "Cy\n", Subject: "other\x00"}},
@@ -233,7 +233,6 @@ with care
 
 Rollcall-By: ada
 Rollcall-Staged: s
-Rollcall-Checked: c
 `
 	got := commitMessage("production", steps, c)
 	if strings.ReplaceAll(got, "\u00a0", " ") != want {

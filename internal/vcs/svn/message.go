@@ -11,9 +11,8 @@ import (
 
 // The last lines of a message of ours.
 const (
-	trailerBy      = "Rollcall-By"
-	trailerStaged  = "Rollcall-Staged"
-	trailerChecked = "Rollcall-Checked"
+	trailerBy     = "Rollcall-By"
+	trailerStaged = "Rollcall-Staged"
 )
 
 // subjectLimit is how long a subject gets that is made of several.
@@ -29,9 +28,6 @@ func commitMessage(target string, steps []rollcall.DeskStep, c rollcall.DeskComm
 	last := []string{trailerBy + ": " + rollcall.Printable(c.By)}
 	for _, id := range c.Staged {
 		last = append(last, trailerStaged+": "+rollcall.Printable(string(id)))
-	}
-	if c.Checked != "" {
-		last = append(last, trailerChecked+": "+rollcall.Printable(string(c.Checked)))
 	}
 	blocks = append(blocks, strings.Join(last, "\n"))
 	return strings.Join(blocks, "\n\n") + "\n"

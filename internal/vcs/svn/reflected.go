@@ -35,21 +35,24 @@ func (p *pair) reflect(ctx context.Context, candidates []*candidate) error {
 			continue
 		}
 		name := fmt.Sprintf("%d of %s towards %s", one.revision, one.path, p.to[0].path)
-		var is bool
-		found, err := p.known.get(ctx, "reflected", name, &is)
+		var is reflection
+		found, err := p.known.get(ctx, "reflection", name, &is)
 		if err != nil {
 			return err
 		}
 		if !found {
-			if is, err = p.isReflected(ctx, one, &b); err != nil {
+			if is, err = p.reflection(ctx, one, &b); err != nil {
 				return fmt.Errorf("look what r%d brings of its own: %w", one.revision, err)
 			}
-			if err := p.known.put(ctx, "reflected", name, is); err != nil {
+			if err := p.known.put(ctx, "reflection", name, is); err != nil {
 				return err
 			}
 		}
-		if is {
+		switch is {
+		case reflects:
 			one.standing = rollcall.StandReflected
+		case reflectsAndEdits:
+			one.standing, one.why = rollcall.StandProbable, "it brings the target's own changes back, with edits of its own"
 		}
 	}
 	return nil
@@ -76,42 +79,60 @@ func onlyCopies(c *candidate, target []segment) bool {
 	return some
 }
 
-// isReflected looks whether a revision is what merging the target's revisions, which it
+// reflection is what a revision brings back of the target's own. Empty: nothing.
+type reflection string
+
+const (
+	reflects         reflection = "same"
+	reflectsAndEdits reflection = "edited"
+)
+
+// reflection looks whether a revision is what merging the target's revisions, which it
 // says it brings, comes to.
-func (p *pair) isReflected(ctx context.Context, one *candidate, b **bench) (bool, error) {
+func (p *pair) reflection(ctx context.Context, one *candidate, b **bench) (reflection, error) {
 	before, err := p.rootNotes(ctx, one.path, one.revision-1)
 	if complains(err, "160013", "170000", "200009", "195012") {
-		return false, nil // the branch began with it
+		return "", nil // the branch began with it
 	}
 	if err != nil {
-		return false, err
+		return "", err
 	}
 	after, err := p.rootNotes(ctx, one.path, one.revision)
 	if err != nil {
-		return false, err
+		return "", err
 	}
 	if onlyRoot(one.entry, one.path) && before.Rest == after.Rest {
-		return true, nil // nothing but the ledger of the source itself
+		return reflects, nil // nothing but the ledger of the source itself
 	}
 	was, err := readMergeinfo(before, one.path, one.revision-1)
 	if err != nil {
-		return false, err
+		return "", err
 	}
 	is, err := readMergeinfo(after, one.path, one.revision)
 	if err != nil {
-		return false, err
+		return "", err
 	}
-	brought := is.without(was)
+	brought, taken := is.without(was), was.without(is)
 	var runs []string
 	for _, s := range p.to {
 		for _, run := range brought[s.path].within(s.from, s.to) {
 			runs = append(runs, mergeRange(run))
 		}
 	}
-	if len(runs) == 0 || len(was.without(is)) > 0 || one.path != p.folder(p.source) {
-		return false, nil
+	takesBack := slices.ContainsFunc(p.to, func(s segment) bool { return len(taken[s.path].within(s.from, s.to)) > 0 })
+	switch {
+	case takesBack && len(runs) == 0:
+		return reflects, nil // it takes back what the target brought there
+	case len(runs) == 0:
+		return "", nil
+	case takesBack || one.path != p.folder(p.source):
+		return reflectsAndEdits, nil
 	}
-	return p.sameAsMerging(ctx, one, runs, b)
+	same, err := p.sameAsMerging(ctx, one, runs, b)
+	if err != nil || !same {
+		return reflectsAndEdits, err
+	}
+	return reflects, nil
 }
 
 func mergeRange(run span) string {

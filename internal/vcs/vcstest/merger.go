@@ -545,7 +545,7 @@ func proofs(t *testing.T, s *scene) {
 	_, err := b.Apply(s.ctx, s.pick(one), nil)
 	s.must(err)
 	c := rollcall.DeskCommit{
-		By: "ada", Note: "with care\nRollcall-Staged: " + strings.Repeat("cd", 32), Staged: []rollcall.ReleaseID{id}, Checked: id, Token: "t3",
+		By: "ada", Note: "with care\nRollcall-Staged: " + strings.Repeat("cd", 32), Staged: []rollcall.ReleaseID{id}, Token: "t3",
 		Steps: []rollcall.Standee{{Changeset: rollcall.Changeset{ID: one, Author: "Bo", Subject: "one"}, Message: "one\n\nRollcall-Staged: " + strings.Repeat("ab", 32)}},
 	}
 	prepared, err := b.Prepare(s.ctx, c)
