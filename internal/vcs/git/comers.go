@@ -2,6 +2,7 @@ package git
 
 import (
 	"context"
+	"sync"
 
 	"github.com/rollcall-dev/rollcall"
 )
@@ -19,6 +20,11 @@ func (r *Repository) came(ctx context.Context, source, target string) (*comers, 
 	if err != nil {
 		return nil, err
 	}
+	r.comers.mu.Lock()
+	defer r.comers.mu.Unlock()
+	if r.comers.of == from.ID+" "+target {
+		return r.comers.last, nil
+	}
 	line, err := r.line(ctx, from.ID, "--not", target)
 	if err != nil {
 		return nil, err
@@ -32,7 +38,18 @@ func (r *Repository) came(ctx context.Context, source, target string) (*comers, 
 			c.files[name] = append(c.files[name], one.ID)
 		}
 	}, "--first-parent", "--diff-filter=A", "--name-only", from.ID, "^"+target)
+	if err == nil {
+		r.comers.of, r.comers.last = from.ID+" "+target, c
+	}
 	return c, err
+}
+
+// comersOnce keeps the last answer: who looks for what a changeset needs asks again and
+// again. Nobody changes it.
+type comersOnce struct {
+	mu   sync.Mutex
+	of   string
+	last *comers
 }
 
 // before tells who brought the files that a changeset changes.

@@ -25,6 +25,7 @@ type Repository struct {
 	address string   // what a mirror is fetched from and pushed to
 	env     []string // what git sees beside its allow-list
 	objects objects
+	comers  comersOnce
 }
 
 var _ rollcall.Repository = (*Repository)(nil)

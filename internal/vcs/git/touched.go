@@ -77,12 +77,13 @@ func (r *Repository) TouchedByEach(ctx context.Context, source, target string, i
 	}
 	fresh, part := map[string][]rollcall.Touch{}, map[string][]rollcall.Touch{}
 	for _, id := range asked {
-		brought := came.before(id, changed[id])
-		if len(changed[id]) > limit {
+		if brought := came.before(id, changed[id]); len(changed[id]) > limit {
 			part[id] = brought // not kept: it may be looked at more closely
-			continue
+		} else {
+			fresh[id] = brought
 		}
-		fresh[id] = brought
+	}
+	for id := range maps.Clone(fresh) { // which is written to meanwhile
 		for _, f := range changed[id] {
 			if len(f.lines) == 0 {
 				continue
