@@ -361,7 +361,9 @@ func TestWhatAKilledProcessLeaves(t *testing.T) {
 	w.write("trunk/dir/b", "b")
 	w.svn("add", "-q", "trunk")
 	w.commit("Ada", "one")
-	wc := w.mustOpen().copyPath("/trunk")
+	r := w.mustOpen()
+	tip(t, r, "trunk") // there is one to be hurt
+	wc := r.copyPath("/trunk")
 	for name, hurt := range map[string]func(){
 		"nothing":   func() {},
 		"locked":    func() { sqliteExec(t, filepath.Join(wc, ".svn", "wc.db"), `INSERT INTO wc_lock VALUES (1, '', -1)`) },
