@@ -257,7 +257,7 @@ func TestReflected(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := d.stands(production, "trunk")
-	if got[plain.ID] != "reflected" || got[resolved.ID] != "eligible" || got[mark.ID] != "reflected" {
+	if got[plain.ID] != "reflected" || got[resolved.ID] != "probable" || got[mark.ID] != "reflected" {
 		t.Errorf("towards trunk: %v", got)
 	}
 	// And so it is on a developer's branch, which follows trunk.
