@@ -20,7 +20,7 @@ lint:
 # Runs real servers; installs Debian's packages where they are missing.
 test:
 	./scripts/test-packages
-	$(GO) test -race -shuffle=on ./...
+	$(GO) test -race -shuffle=on -timeout 20m ./...
 
 fuzz:
 	@set -e; for p in $$($(GO) list ./...); do \
