@@ -79,3 +79,31 @@ func (h *deskHistory) Merger(t *testing.T) rollcall.Merger {
 func TestMerger(t *testing.T) {
 	vcstest.RunMerger(t, newDeskHistory)
 }
+
+// A trunk that has nothing in common with production: its first commit has no parent.
+func TestRootIsAChangeset(t *testing.T) {
+	h := newDeskHistory(t).(*deskHistory)
+	h.Commit(t, vcstest.Commit{Branch: "production", Author: "A", Message: "live", Files: map[string]string{"a": "live\n"}})
+	root := h.Commit(t, vcstest.Commit{Branch: "main", Author: "B", Message: "root", Files: map[string]string{"b": "new\n"}})
+	m := h.Merger(t)
+	all, err := m.Standees(t.Context(), "main", "production", false)
+	if err != nil || len(all) != 1 || all[0].ID != root || all[0].Standing != rollcall.StandEligible {
+		t.Fatalf("Standees = %+v, %v", all, err)
+	}
+	base, err := m.Tip(t.Context(), "production")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := m.Bench(t.Context(), "", "production", base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	applied, err := b.Apply(t.Context(), rollcall.DeskStep{Kind: rollcall.StepPick, Source: "main", ID: root}, nil)
+	if err != nil || !applied.Changed || len(applied.Conflicts) > 0 {
+		t.Errorf("Apply = %+v, %v", applied, err)
+	}
+	if touched, err := m.Touched(t.Context(), "main", "production", root); err != nil || len(touched) > 0 {
+		t.Errorf("Touched = %v, %v", touched, err)
+	}
+}
