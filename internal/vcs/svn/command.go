@@ -183,8 +183,8 @@ func (c *client) environment() []string {
 	return env
 }
 
-// What a person or a host says in /etc/subversion about proxies and certificates stays
-// so; what could run a program, keep a credential or change a content does not.
+// What svn is told in a configuration of its own: nothing of a person's that could run a
+// program, keep a credential or change a content. Of the host's see hostSettings.
 const (
 	configText = `[auth]
 password-stores =
@@ -204,6 +204,7 @@ store-auth-creds = no
 store-passwords = no
 store-plaintext-passwords = no
 store-ssl-client-cert-pp = no
+ssl-trust-default-ca = yes
 http-timeout = 120
 `
 )
@@ -213,7 +214,7 @@ func (c *client) prepare() error {
 	if err := os.MkdirAll(c.config, 0o700); err != nil {
 		return fmt.Errorf("make Subversion's configuration: %w", err)
 	}
-	for name, text := range map[string]string{"config": configText, "servers": serversText} {
+	for name, text := range map[string]string{"config": configText, "servers": serversText + hostSettings(hostServers)} {
 		file := filepath.Join(c.config, name)
 		if have, err := os.ReadFile(file); err == nil && string(have) == text {
 			continue
