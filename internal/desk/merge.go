@@ -337,7 +337,7 @@ func conflictHint(code string, outcome *rollcall.DeskOutcome, dryRun bool) strin
 	if !dryRun {
 		ways = append(ways, fmt.Sprintf("rollcall resolve %s shows both sides; rollcall abandon %[1]s leaves the desk clean", code))
 	}
-	return strings.Join(ways, "; or ")
+	return strings.Join(ways, ";\nor ")
 }
 
 // few lists the first of many.

@@ -3,6 +3,7 @@ package git
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -37,8 +38,13 @@ func (r *Repository) compare(ctx context.Context, from, to string) ([]rollcall.T
 	}
 	for differ := []folder{{"", from, to}}; len(differ) > 0; {
 		trees, err := r.trees(ctx, differ)
+		var missing *missingObject
+		if errors.As(err, &missing) && missing.name == from {
+			// What it was may have been a desk's, or in a mirror that is gone.
+			return nil, rollcall.Errorf(rollcall.KindNotFound, "the tree %s is not in the repository", from)
+		}
 		if err != nil {
-			return nil, err
+			return nil, lacks(err)
 		}
 		var below []folder
 		for _, f := range differ {
@@ -77,7 +83,7 @@ func (r *Repository) trees(ctx context.Context, folders []folder) (map[string][]
 		trees[names[i]], err = parseTree(string(b), len(one.id)/2)
 		return err
 	})
-	return trees, lacks(err)
+	return trees, err
 }
 
 // parseTree reads a tree object: mode SP name NUL and the bytes of an id, again and again.

@@ -144,3 +144,22 @@ func TestAnObjectThatEndsEarly(t *testing.T) {
 		}
 	}
 }
+
+// The tree that a release was last made of may be in no repository any more: then the new
+// one is read whole. A tree that lacks some of its own is another thing.
+func TestTheOldTreeIsGone(t *testing.T) {
+	h := newHistory(t)
+	h.Commit(t, vcstest.Commit{Branch: "production", Author: "A", Message: "one", Files: map[string]string{"a": "1"}})
+	r := h.Repository(t)
+	tip, err := r.Tip(t.Context(), "production")
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone := strings.Repeat("7", len(tip.Tree))
+	if _, err := r.Changes(t.Context(), gone, tip.Tree); rollcall.KindOf(err) != rollcall.KindNotFound {
+		t.Errorf("from a tree that is gone: %v", err)
+	}
+	if _, err := r.Changes(t.Context(), tip.Tree, gone); rollcall.KindOf(err) != rollcall.KindInternal {
+		t.Errorf("to a tree that is not there: %v", err)
+	}
+}
