@@ -5,7 +5,8 @@ GO ?= go
 # Tools are pinned here and built from source by the module proxy.
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
-FUZZTIME ?= 5s
+# Inputs that each fuzzer tries.
+FUZZCOUNT ?= 40000
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w" -o bin/ ./cmd/...
@@ -23,18 +24,14 @@ test:
 	$(GO) test -race -shuffle=on -timeout 20m ./...
 
 fuzz:
-	@set -e; for p in $$($(GO) list ./...); do \
-		for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz' || true); do \
-			echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p >/dev/null; \
-		done; \
-	done
+	GO=$(GO) ./scripts/fuzz $(FUZZCOUNT)
 
 # Longer than anybody wants to wait for at every commit. See docs/reliability.md.
 torture:
 	./scripts/test-packages
 	$(GO) test -v -count=1 -timeout 300m ./test/torture -torture.all
 	$(GO) test -race -shuffle=on -count=5 -timeout 60m ./...
-	$(MAKE) fuzz FUZZTIME=60s
+	$(MAKE) fuzz FUZZCOUNT=1000000
 
 # Beside rsync on the same nodes, in one run. See docs/performance.md.
 bench:
