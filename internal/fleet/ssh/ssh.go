@@ -141,7 +141,11 @@ func (t *Transport) dialTCP(ctx context.Context, s *settings) (net.Conn, error) 
 	defer cancel()
 	if len(s.jump) == 0 {
 		var d net.Dialer
-		return d.DialContext(ctx, "tcp", s.hostPort())
+		conn, err := d.DialContext(ctx, "tcp", s.hostPort())
+		if err != nil {
+			return nil, err
+		}
+		return promptly(conn), nil
 	}
 	jump, err := t.jump(ctx, s.jump)
 	if err != nil {
