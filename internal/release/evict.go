@@ -1,6 +1,7 @@
 package release
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -14,14 +15,14 @@ import (
 // keepBuilds is how many releases' built contents stay for certain.
 const keepBuilds = 50
 
-// Evict removes the packs that were not used for longest, until the rest fits the
-// limit, and built contents that no recent release holds.
+// Evict removes the packs and the contents read from repositories that were not used for
+// longest, until the rest fits the limit, and built contents that no recent release holds.
 func (s *Store) Evict() error {
 	if err := s.packsKept(); err != nil {
 		return err
 	}
-	if err := s.evictPacks(); err != nil {
-		return fmt.Errorf("evict packs: %w", err)
+	if err := s.evictUnused(); err != nil {
+		return fmt.Errorf("evict packs and contents: %w", err)
 	}
 	if err := s.evictObjects(); err != nil {
 		return fmt.Errorf("evict built contents: %w", err)
@@ -29,29 +30,37 @@ func (s *Store) Evict() error {
 	return nil
 }
 
-func (s *Store) evictPacks() error {
-	entries, err := os.ReadDir(filepath.Join(s.dir, "packs"))
-	if err != nil {
-		return err
+// evictUnused removes what can be made or read again.
+func (s *Store) evictUnused() error {
+	type kept struct {
+		path string
+		info fs.FileInfo
 	}
-	var infos []fs.FileInfo
+	var all []kept
 	var total int64
-	for _, e := range entries {
-		if info, err := e.Info(); err == nil {
-			infos = append(infos, info)
-			total += info.Size()
+	for _, sub := range []string{"packs", "contents"} {
+		dir := filepath.Join(s.dir, sub)
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			if info, err := e.Info(); err == nil {
+				all = append(all, kept{filepath.Join(dir, e.Name()), info})
+				total += info.Size()
+			}
 		}
 	}
-	slices.SortFunc(infos, func(a, b fs.FileInfo) int { return a.ModTime().Compare(b.ModTime()) })
-	for _, info := range infos {
+	slices.SortFunc(all, func(a, b kept) int { return a.info.ModTime().Compare(b.info.ModTime()) })
+	for _, one := range all {
 		if total <= s.limit {
 			return nil
 		}
-		// A process that streams it keeps its open file.
-		if err := os.Remove(filepath.Join(s.dir, "packs", info.Name())); err != nil {
+		// A process that reads it keeps its open file.
+		if err := os.Remove(one.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		total -= info.Size()
+		total -= one.info.Size()
 	}
 	return nil
 }

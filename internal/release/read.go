@@ -18,7 +18,6 @@ import (
 const (
 	largeFilePointer = "version https://git-lfs.github.com/spec/"
 	maxListed        = 20 // refused paths that a message names
-	spoolFile        = 64 << 20
 )
 
 // read makes the manifest of a frozen tree out of the last one and what differs.
@@ -133,15 +132,16 @@ func (s *Store) hash(ctx context.Context, repo rollcall.Repository, fresh []*rol
 		return nil
 	}
 	note(fmt.Sprintf("reading %d new files", len(unread)))
-	insert, err := tx.PrepareContext(ctx, `INSERT OR REPLACE INTO blobs VALUES (?, ?, ?)`)
+	insert, err := tx.PrepareContext(ctx, `INSERT OR REPLACE INTO blobs VALUES (?, ?, ?, ?, ?)`)
 	if err != nil {
 		return fmt.Errorf("remember blobs: %w", err)
 	}
 	defer insert.Close()
+	_, holder := repo.(rollcall.BlobHolder) // which keeps contents itself
 	var buf bytes.Buffer
 	err = repo.Blobs(ctx, unread, func(i int, size int64, content io.Reader) error {
 		buf.Reset()
-		hash, err := s.hashOne(size, content, &buf)
+		hash, err := hashOne(size, content, &buf)
 		if err != nil {
 			return err
 		}
@@ -165,20 +165,28 @@ func (s *Store) hash(ctx context.Context, repo rollcall.Repository, fresh []*rol
 		if linkOnly || pointer {
 			return nil
 		}
-		_, err = insert.ExecContext(ctx, unread[i], hash[:], size)
+		var at place
+		if !holder && size <= maxKept {
+			if at, err = s.segments.add(buf.Bytes()); err != nil {
+				return err
+			}
+		}
+		_, err = insert.ExecContext(ctx, unread[i], hash[:], size, at.segment, at.at)
 		return err
 	})
+	if flushed := s.segments.flush(); err == nil {
+		err = flushed
+	}
 	if err != nil {
 		return err
 	}
 	return tx.Commit()
 }
 
-// hashOne hashes a content and keeps it for the pack. buf holds it afterwards unless
-// it is very large.
-func (s *Store) hashOne(size int64, content io.Reader, buf *bytes.Buffer) (hash rollcall.Hash, err error) {
-	h := blake3.New()
-	if size > spoolFile {
+// hashOne hashes a content. buf holds it afterwards unless it is very large.
+func hashOne(size int64, content io.Reader, buf *bytes.Buffer) (hash rollcall.Hash, err error) {
+	if size > maxKept {
+		h := blake3.New()
 		_, err = io.Copy(h, content)
 		h.Sum(hash[:0])
 		return hash, err
@@ -187,9 +195,14 @@ func (s *Store) hashOne(size int64, content io.Reader, buf *bytes.Buffer) (hash 
 	if _, err := buf.ReadFrom(content); err != nil {
 		return hash, err
 	}
-	_, _ = h.Write(buf.Bytes()) // a hash takes everything
+	return hashOf(buf.Bytes()), nil
+}
+
+func hashOf(content []byte) (hash rollcall.Hash) {
+	h := blake3.New()
+	_, _ = h.Write(content) // a hash takes everything
 	h.Sum(hash[:0])
-	return hash, s.spool.add(hash, buf.Bytes())
+	return hash
 }
 
 // refusals gathers everything that keeps a tree from being a release.

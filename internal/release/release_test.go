@@ -205,8 +205,7 @@ func TestNoBlobIsReadTwice(t *testing.T) {
 	}
 	s.Close()
 
-	// Another process knows what this one hashed: only what is new is read to make the
-	// manifest, and only what differs to make the pack.
+	// Another process knows what this one read: only what is new is read, and that once.
 	repo.reads = map[string]int{}
 	s = openStore(t, dir, DefaultLimit)
 	two := build(t, s, repo, www, "two", 2000)
@@ -221,14 +220,71 @@ func TestNoBlobIsReadTwice(t *testing.T) {
 	if want := map[string]string{"a": "a2", "new": "n"}; !maps.Equal(got, want) {
 		t.Errorf("the pack holds %v", got)
 	}
-	if n := repo.reads["b"] + repo.reads["x"]; n != 0 || repo.most() != 1 {
-		t.Errorf("read for the pack: %v", repo.reads)
+	if want := map[string]int{"a2": 1, "n": 1}; !maps.Equal(repo.reads, want) {
+		t.Errorf("read for the pack too: %v, want %v", repo.reads, want)
 	}
 
 	// A tree that is known is only looked up.
 	repo.reads = map[string]int{}
 	if again := build(t, s, repo, www, "one", 9000); again.ID != one.ID || len(repo.reads) != 0 {
 		t.Errorf("again: %s, read %v", again.ID.Short(), repo.reads)
+	}
+}
+
+// What is kept of contents can go, be cut short or changed: the repository has them still.
+func TestKeptContentsAreNotTrusted(t *testing.T) {
+	for name, harm := range map[string]func(path string) error{
+		"gone":      os.Remove,
+		"cut short": func(path string) error { return os.Truncate(path, 3) },
+		"changed":   func(path string) error { return os.WriteFile(path, bytes.Repeat([]byte{'x'}, 100), 0o600) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			repo := newRepository()
+			repo.trees["one"] = map[string]string{"a": "a1", "b": "b1", "c": "c1"}
+			repo.trees["two"] = map[string]string{"a": "a2", "b": "b2", "d": "d1"}
+			dir := t.TempDir()
+			s := openStore(t, dir, DefaultLimit)
+			one := build(t, s, repo, www, "one", 1000)
+			two := build(t, s, repo, www, "two", 1000)
+			s.Close()
+			kept := keptContents(t, dir)
+			if len(kept) != 1 {
+				t.Errorf("two builds after each other made %d segments", len(kept))
+			}
+			for _, path := range kept {
+				if err := harm(path); err != nil {
+					t.Fatal(err)
+				}
+			}
+			s = openStore(t, dir, DefaultLimit)
+			manifest, err := s.Manifest(one.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := contentsOf(t, deliver(t, s, repo, www, one.ID, two.ID), repo.trees["one"], manifest)
+			if !maps.Equal(got, repo.trees["two"]) {
+				t.Errorf("the pack holds %v", got)
+			}
+		})
+	}
+}
+
+func keptContents(t *testing.T, dir string) []string {
+	t.Helper()
+	kept, err := filepath.Glob(filepath.Join(dir, "contents", "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kept
+}
+
+// forgetContents makes what was read be read again.
+func forgetContents(t *testing.T, dir string) {
+	t.Helper()
+	for _, path := range keptContents(t, dir) {
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
@@ -329,7 +385,7 @@ func TestAManifestUnderAnothersNameIsNotAdopted(t *testing.T) {
 	}
 }
 
-func TestPacksStayWithinTheLimit(t *testing.T) {
+func TestPacksAndContentsStayWithinTheLimit(t *testing.T) {
 	repo := newRepository()
 	dir := t.TempDir()
 	s := openStore(t, dir, 3000)
@@ -357,6 +413,12 @@ func TestPacksStayWithinTheLimit(t *testing.T) {
 	}
 	// Another process uses the oldest: it is the newest now.
 	s.Close()
+	for _, path := range keptContents(t, dir) {
+		long := time.Now().Add(-time.Hour)
+		if err := os.Chtimes(path, long, long); err != nil {
+			t.Fatal(err)
+		}
+	}
 	s = openStore(t, dir, 3000)
 	open, err := deliver(t, s, repo, www, "", ids[0]).Pack()
 	if err != nil {
@@ -365,6 +427,9 @@ func TestPacksStayWithinTheLimit(t *testing.T) {
 	defer open.Close()
 	if err := s.Evict(); err != nil {
 		t.Fatal(err)
+	}
+	if kept := keptContents(t, dir); len(kept) != 0 {
+		t.Errorf("contents are left: %v", kept)
 	}
 	var total int64
 	var left []string
@@ -448,7 +513,8 @@ func TestABrokenRepositoryLeavesNoPack(t *testing.T) {
 	dir := t.TempDir()
 	s := openStore(t, dir, DefaultLimit)
 	one := build(t, s, repo, www, "one", 1000)
-	s.Close() // so that the contents must be read again
+	s.Close()
+	forgetContents(t, dir)
 	s = openStore(t, dir, DefaultLimit)
 	broken := &failing{repository: repo}
 	if _, err := s.Deliver(t.Context(), www, broken, "", one.ID, func(string) {}); !errors.Is(err, errBroken) {
@@ -479,7 +545,8 @@ func TestALargePackIsSentWhileItIsMade(t *testing.T) {
 	dir := t.TempDir()
 	s := openStore(t, dir, DefaultLimit)
 	one := build(t, s, repo, www, "one", 1000)
-	s.Close() // so that the contents must be read again
+	s.Close()
+	forgetContents(t, dir)
 	s = openStore(t, dir, DefaultLimit)
 	held := &holding{repository: repo, hold: make(chan struct{})}
 	d, err := s.Deliver(t.Context(), www, held, "", one.ID, func(string) {})
@@ -511,6 +578,7 @@ func TestALargePackIsSentWhileItIsMade(t *testing.T) {
 	s = openStore(t, dir, DefaultLimit)
 	build(t, s, repo, www, "one", 1000)
 	s.Close()
+	forgetContents(t, dir)
 	s = openStore(t, dir, DefaultLimit)
 	if d, err = s.Deliver(t.Context(), www, &failing{repository: repo}, "", one.ID, func(string) {}); err != nil {
 		t.Fatal(err)

@@ -5,7 +5,8 @@
 //	manifests/3f9c…        the stored form of rollcall.Manifest
 //	packs/3f9c…-77ab…      see package pack
 //	objects/3f/9c…         contents that a build made, by their hash
-//	cache.db               blob to hash, tree to release
+//	contents/5d1…          contents that were read from repositories, one behind the other
+//	cache.db               blob to hash and place, tree to release
 package release
 
 import (
@@ -27,15 +28,17 @@ import (
 	"github.com/rollcall-dev/rollcall"
 )
 
-// DefaultLimit is how many bytes of packs are kept.
+// DefaultLimit is how many bytes of packs and of contents are kept.
 const DefaultLimit = 4 << 30
 
 // schema of cache.db. Everything in it can be computed again, so another version
 // throws it away.
 const (
-	schemaVersion = 1
+	schemaVersion = 2
 	schema        = `
-CREATE TABLE blobs (blob TEXT PRIMARY KEY, hash BLOB NOT NULL, size INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE blobs (
+	blob TEXT PRIMARY KEY, hash BLOB NOT NULL, size INTEGER NOT NULL, segment INTEGER NOT NULL, at INTEGER NOT NULL
+) WITHOUT ROWID;
 CREATE INDEX blobs_by_hash ON blobs (hash);
 CREATE TABLE trees (
 	code TEXT NOT NULL, rules TEXT NOT NULL, tree TEXT NOT NULL,
@@ -47,10 +50,10 @@ CREATE TABLE trees (
 
 // Store is a rollcall.Releases in a folder.
 type Store struct {
-	dir   string
-	limit int64
-	db    *sql.DB
-	spool spool
+	dir      string
+	limit    int64
+	db       *sql.DB
+	segments segments
 
 	mu        sync.Mutex
 	manifests map[rollcall.ReleaseID]*rollcall.Manifest
@@ -61,12 +64,12 @@ var _ rollcall.Releases = (*Store)(nil)
 
 // Open opens a store, and makes it where there is none. limit is in bytes.
 func Open(ctx context.Context, dir string, limit int64) (*Store, error) {
-	for _, sub := range []string{"manifests", "packs", "objects"} {
+	for _, sub := range []string{"manifests", "packs", "objects", "contents"} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o700); err != nil {
 			return nil, fmt.Errorf("make the state folder: %w", err)
 		}
 	}
-	s := &Store{dir: dir, limit: limit, manifests: map[rollcall.ReleaseID]*rollcall.Manifest{}, packing: map[string]*packed{}}
+	s := &Store{dir: dir, limit: limit, segments: segments{dir: filepath.Join(dir, "contents")}, manifests: map[rollcall.ReleaseID]*rollcall.Manifest{}, packing: map[string]*packed{}}
 	if err := s.openCache(ctx); err != nil {
 		return nil, fmt.Errorf("open %s: %w", filepath.Join(dir, "cache.db"), err)
 	}
@@ -106,7 +109,7 @@ func (s *Store) openCache(ctx context.Context) error {
 // Close frees what the store took.
 func (s *Store) Close() error {
 	err := s.packsKept()
-	s.spool.close()
+	s.segments.close()
 	return errors.Join(err, s.db.Close())
 }
 

@@ -1,0 +1,200 @@
+package release
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/rollcall-dev/rollcall"
+)
+
+const (
+	// maxSegment is from how many bytes on a segment is appended to no more: what is not
+	// used for long goes in such pieces.
+	maxSegment = 64 << 20
+	// maxKept is up to how many bytes a content is kept: it is in memory at once.
+	maxKept = 64 << 20
+	// appendAtOnce is how many bytes of small contents are written together.
+	appendAtOnce = 1 << 20
+)
+
+// segments keep contents that were read from a repository, one behind the other, so that
+// none is read from it twice: it is compressed there, and asking git costs more than a
+// file does. What cache.db says of their places is only a hint. Whoever reads a content
+// compares its hash: a segment may have been evicted, or lost its end with the power.
+type segments struct {
+	dir string
+
+	mu      sync.Mutex
+	out     *os.File // what this process appends to, locked, or nil
+	name    int64
+	end     int64  // of what is in the file
+	waiting []byte // to be written behind it
+	open    map[int64]*os.File
+}
+
+// place is where a content is kept. The zero place is none.
+type place struct{ segment, at int64 }
+
+// add keeps a content. It is there for readers after the next flush.
+func (s *segments) add(content []byte) (place, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.out != nil && s.end+int64(len(s.waiting)) >= maxSegment {
+		if err := s.finish(); err != nil {
+			return place{}, err
+		}
+	}
+	if s.out == nil {
+		if err := s.begin(); err != nil {
+			return place{}, fmt.Errorf("keep a content: %w", err)
+		}
+	}
+	at := place{s.name, s.end + int64(len(s.waiting))}
+	s.waiting = append(s.waiting, content...)
+	if len(s.waiting) < appendAtOnce {
+		return at, nil
+	}
+	return at, s.write()
+}
+
+// begin goes on with a segment that has room and that no other process appends to, or
+// begins one.
+func (s *segments) begin() error {
+	entries, err := os.ReadDir(s.dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		name, info := segmentName(e)
+		if name != 0 && info.Size() < maxSegment && s.claim(name, os.O_RDWR) == nil {
+			return nil
+		}
+	}
+	for {
+		err := s.claim(rand.Int64N(1<<62)+1, os.O_RDWR|os.O_CREATE|os.O_EXCL)
+		if !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+	}
+}
+
+func (s *segments) claim(name int64, flags int) error {
+	file, err := os.OpenFile(s.path(name), flags, 0o600)
+	if err != nil {
+		return err
+	}
+	err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	var info fs.FileInfo
+	if err == nil {
+		info, err = file.Stat()
+	}
+	if err != nil {
+		file.Close()
+		return err
+	}
+	s.out, s.name, s.end = file, name, info.Size()
+	return nil
+}
+
+func (s *segments) write() error {
+	n, err := s.out.WriteAt(s.waiting, s.end)
+	s.end += int64(n)
+	s.waiting = s.waiting[:0]
+	if err != nil {
+		return fmt.Errorf("keep a content: %w", err)
+	}
+	return nil
+}
+
+func (s *segments) finish() error {
+	err := s.write()
+	s.out.Close()
+	s.out, s.end = nil, 0
+	return err
+}
+
+// flush writes what waits, and lets others append.
+func (s *segments) flush() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.out == nil {
+		return nil
+	}
+	return s.finish()
+}
+
+// reader opens a segment, or gives nil where it is gone.
+func (s *segments) reader(name int64) *os.File {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	file, known := s.open[name]
+	if known {
+		return file
+	}
+	file, err := os.Open(s.path(name))
+	if err != nil {
+		file = nil
+	} else {
+		now := time.Now()
+		_ = os.Chtimes(s.path(name), now, now) // the least recently used goes first
+	}
+	if s.open == nil {
+		s.open = map[int64]*os.File{}
+	}
+	s.open[name] = file
+	return file
+}
+
+// read gives a content, or nothing where it is not what it was. buf is used again.
+func (s *segments) read(at place, hash rollcall.Hash, size int64, buf []byte) (content []byte, ok bool) {
+	file := s.reader(at.segment)
+	if file == nil || size < 0 || size > maxKept {
+		return buf, false
+	}
+	if int64(cap(buf)) < size {
+		buf = make([]byte, max(size, 1<<20))
+	}
+	buf = buf[:size]
+	if _, err := file.ReadAt(buf, at.at); err != nil {
+		return buf, false
+	}
+	return buf, hashOf(buf) == hash
+}
+
+func (s *segments) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.out != nil {
+		s.out.Close() // only after an error: what waited is not asked for
+	}
+	for _, file := range s.open {
+		if file != nil {
+			file.Close()
+		}
+	}
+	s.out, s.waiting, s.open = nil, nil, nil
+}
+
+func (s *segments) path(name int64) string {
+	return filepath.Join(s.dir, strconv.FormatInt(name, 16))
+}
+
+func segmentName(e fs.DirEntry) (int64, fs.FileInfo) {
+	name, err := strconv.ParseInt(e.Name(), 16, 64)
+	if err != nil || name <= 0 {
+		return 0, nil
+	}
+	info, err := e.Info()
+	if err != nil {
+		return 0, nil
+	}
+	return name, info
+}
