@@ -86,7 +86,7 @@ func (d *Desk) predict(ctx context.Context, wanted, listed []rollcall.Standee, m
 	if len(asked) == 0 {
 		return known, nil
 	}
-	d.note("predicting what would come of %s", plural(len(asked), "changeset"))
+	d.note("predicting what would come of %s", rollcall.Plural(len(asked), "changeset", "changesets"))
 	fresh, err := d.tryEach(ctx, base, asked)
 	if err != nil {
 		return nil, err

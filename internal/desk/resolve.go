@@ -52,7 +52,7 @@ func (d *Desk) Resolve(ctx context.Context, request rollcall.ResolveRequest) (*r
 		for _, c := range conflicts {
 			paths = append(paths, rollcall.Printable(c.Path))
 		}
-		return nil, rollcall.Errorf(rollcall.KindNotFound, "%s has no conflict", rollcall.Printable(request.Path)).WithHint("those with one are %s", few(paths))
+		return nil, rollcall.Errorf(rollcall.KindNotFound, "%s has no conflict", rollcall.Printable(request.Path)).WithHint("there is one in %s", few(paths))
 	}
 	decision, err := decide(conflicts[i], request.Take, request.Content)
 	if err != nil {

@@ -132,7 +132,7 @@ func (s *Store) hash(ctx context.Context, repo rollcall.Repository, fresh []*rol
 	if len(unread) == 0 {
 		return nil
 	}
-	note(fmt.Sprintf("reading %d new files", len(unread)))
+	note("reading " + rollcall.Plural(len(unread), "new file", "new files"))
 	insert, err := tx.PrepareContext(ctx, `INSERT OR REPLACE INTO blobs VALUES (?, ?, ?)`)
 	if err != nil {
 		return fmt.Errorf("remember blobs: %w", err)

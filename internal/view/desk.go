@@ -120,7 +120,7 @@ func (p *Printer) Shown(one *rollcall.Shown) error {
 		p.Line("changes lines of:")
 		t := table{indent: "  ", columns: p.Columns}
 		for _, touch := range one.Touched {
-			t.add(touch.Short(), touch.Author, ticketsOf(touch.Changeset), rollcall.Printable(touch.Path), plural(touch.Lines, "line"), string(touch.Standing))
+			t.add(touch.Short(), touch.Author, ticketsOf(touch.Changeset), rollcall.Printable(touch.Path), rollcall.Plural(touch.Lines, "line", "lines"), string(touch.Standing))
 		}
 		t.print(p.Out)
 	}
@@ -287,7 +287,7 @@ func (p *Printer) region(name string, lines []string, colour func(string) string
 	p.Line("    %s", cut(name, p.Columns-4))
 	for i, line := range lines {
 		if i == maxRegion && len(lines) > maxRegion+1 {
-			p.Line("      %s", p.style.dim(fmt.Sprintf("and %s more", plural(len(lines)-maxRegion, "line"))))
+			p.Line("      %s", p.style.dim(fmt.Sprintf("and %s more", rollcall.Plural(len(lines)-maxRegion, "line", "lines"))))
 			return
 		}
 		p.Line("      %s", cut(colour("│ "+rollcall.Printable(line)), p.Columns-6))
@@ -327,11 +327,11 @@ func (p *Printer) Desks(all []rollcall.DeskState) error {
 		case d.Committing != nil:
 			state = s.red("a commit was interrupted")
 		case !d.Clean():
-			state = s.red(plural(len(d.Conflict), "conflict"))
+			state = s.red(rollcall.Plural(len(d.Conflict), "conflict", "conflicts"))
 		case d.Checked != nil && d.Checked.Passed:
 			state = s.green("checked")
 		case d.Checked != nil:
-			state = s.red("its checks fail in " + plural(d.Checked.Failed, "file"))
+			state = s.red("its checks fail in " + rollcall.Plural(d.Checked.Failed, "file", "files"))
 		}
 		var ids []string
 		for _, step := range d.Steps {

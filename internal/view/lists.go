@@ -146,7 +146,7 @@ func (p *Printer) Status(all []rollcall.EnvironmentStatus) error {
 		if s.Release != "" {
 			live = fmt.Sprintf("%s (%s) since %s by %s, roll %d", s.Release.Short(), rollcall.ShortRevision(s.Revision), when(s.Since), s.By, s.Roll)
 		}
-		p.Line("%s", cut(fmt.Sprintf("%s  %s, %s", p.style.bold(s.Environment), live, plural(s.Nodes, "node")), p.Columns))
+		p.Line("%s", cut(fmt.Sprintf("%s  %s, %s", p.style.bold(s.Environment), live, rollcall.Plural(s.Nodes, "node", "nodes")), p.Columns))
 		if s.Rolling != nil {
 			p.Line("  rolling: %s/%d by %s on %s", s.Environment, *s.Rolling, s.Lease.By, s.Lease.Host)
 		}
