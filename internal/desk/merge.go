@@ -282,8 +282,11 @@ func (s *session) put(ctx context.Context, source, target string, steps []rollca
 				return nil, err
 			}
 		}
-	} else if err := s.append(ctx, events...); err != nil {
-		return nil, err
+	} else {
+		if err := s.append(ctx, events...); err != nil {
+			return nil, err
+		}
+		s.keepDrafts(b.conflicts)
 	}
 	return s.tell(ctx, b, dryRun)
 }

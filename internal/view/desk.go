@@ -252,6 +252,9 @@ func (p *Printer) Conflicts(views []rollcall.ConflictView, whole bool) {
 			target += ", last changed in " + p.who(*v.Production)
 		}
 		theirs := p.who(v.TheirsBy)
+		if whole && v.Begun {
+			p.Line("  somebody has begun to edit it: --edit goes on from %s", rollcall.Printable(v.Draft))
+		}
 		if !whole {
 			p.Line("  %s", cut(s.dim(v.Target+": ")+strings.TrimPrefix(target, v.Target+", "), p.Columns-2))
 			p.Line("  %s", cut(s.dim("theirs: ")+theirs, p.Columns-2))
