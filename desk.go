@@ -193,9 +193,9 @@ type Merger interface {
 	// Bench opens the bench of a name, at a revision of target. Two of the same name must
 	// not be open at once; an empty name is one that nothing is kept of.
 	Bench(ctx context.Context, name, target string, base Revision) (Bench, error)
-	// Mark writes ledger entries to target, all or none. KindConflict where somebody else
-	// was faster.
-	Mark(ctx context.Context, target string, marks []Mark, by string) (Revision, error)
+	// Mark writes ledger entries on changesets of source to target, all or none. What is
+	// forgotten need not be of source any more. KindConflict where somebody else was faster.
+	Mark(ctx context.Context, source, target string, marks []Mark, by string) (Revision, error)
 	// Proofs gives what the newest commits of a branch say was tried on staging: releases.
 	Proofs(ctx context.Context, branch string) ([]ReleaseID, error)
 }

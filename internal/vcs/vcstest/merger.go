@@ -371,7 +371,7 @@ func block(t *testing.T, s *scene) {
 	m := s.h.Merger(t)
 	before, err := m.Tip(s.ctx, s.production)
 	s.must(err)
-	revision, err := m.Mark(s.ctx, s.production, []rollcall.Mark{{Kind: rollcall.MarkBlocked, ID: one, Why: "not before Monday"}}, "ada")
+	revision, err := m.Mark(s.ctx, s.trunk, s.production, []rollcall.Mark{{Kind: rollcall.MarkBlocked, ID: one, Why: "not before Monday"}}, "ada")
 	s.must(err)
 	if revision.Tree != before.Tree {
 		t.Error("a block changed files")
@@ -381,10 +381,10 @@ func block(t *testing.T, s *scene) {
 	if blocked.Why != "not before Monday" || blocked.By != "ada" {
 		t.Errorf("blocked: %+v", blocked)
 	}
-	_, err = m.Mark(s.ctx, s.production, []rollcall.Mark{{Kind: rollcall.MarkUnblocked, ID: one, Why: "it's Monday"}}, "bo")
+	_, err = m.Mark(s.ctx, s.trunk, s.production, []rollcall.Mark{{Kind: rollcall.MarkUnblocked, ID: one, Why: "it's Monday"}}, "bo")
 	s.must(err)
 	s.wantStanding(s.h.Merger(t), one, rollcall.StandEligible)
-	_, err = m.Mark(s.ctx, s.production, []rollcall.Mark{{Kind: rollcall.MarkIntegrated, ID: one}}, "bo")
+	_, err = m.Mark(s.ctx, s.trunk, s.production, []rollcall.Mark{{Kind: rollcall.MarkIntegrated, ID: one}}, "bo")
 	s.must(err)
 	s.wantStanding(s.h.Merger(t), one, rollcall.StandIntegrated)
 }
