@@ -42,7 +42,9 @@ type Available struct {
 	Needs     []string `json:"needs"`     // unmerged changesets that it builds upon
 	Conflicts []string `json:"conflicts"` // paths
 	Predicted bool     `json:"predicted"` // whether Needs and Conflicts are known
-	OnDesk    string   `json:"on_desk,omitempty"`
+	// Unasked is in how many of its files nobody looked what it needs: there are too many.
+	Unasked int    `json:"unasked,omitempty"`
+	OnDesk  string `json:"on_desk,omitempty"`
 }
 
 // Shown is all that is known of a changeset.

@@ -79,6 +79,9 @@ func (p *Printer) oddities(a rollcall.Available) []string {
 	if len(a.Needs) > 0 {
 		odd = append(odd, s.yellow("needs ")+few(short(a.Needs)))
 	}
+	if a.Unasked > 0 {
+		odd = append(odd, s.yellow("needs not asked: ")+rollcall.Plural(a.Unasked, "file", "files"))
+	}
 	return odd
 }
 

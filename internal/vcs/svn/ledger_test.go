@@ -334,13 +334,13 @@ func TestTouched(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := []rollcall.Touch{{ID: one, Path: "a@b c", Lines: 2}, {ID: two, Path: "a@b c", Lines: 1}, {ID: one, Path: "gone", Lines: 2}, {ID: two, Path: "m2", Lines: 1}, {ID: one, Path: "new", Lines: 1}}
-		slices.SortStableFunc(got, func(a, b rollcall.Touch) int { return strings.Compare(a.Path+a.ID, b.Path+b.ID) })
-		if !slices.Equal(got, want) {
+		slices.SortStableFunc(got.Touches, func(a, b rollcall.Touch) int { return strings.Compare(a.Path+a.ID, b.Path+b.ID) })
+		if !slices.Equal(got.Touches, want) {
 			t.Errorf("Touched = %v\nwant %v", got, want)
 		}
 	}
 	many, err := d.r.TouchedByEach(t.Context(), "trunk", production, []string{one, two, three})
-	if err != nil || len(many[one]) != 0 || len(many[two]) != 0 || len(many[three]) != 5 {
+	if err != nil || len(many[one].Touches) != 0 || len(many[two].Touches) != 0 || len(many[three].Touches) != 5 {
 		t.Errorf("of many: %v, %v", many, err)
 	}
 	if _, err := d.r.Touched(t.Context(), "trunk", production, "r2"); rollcall.KindOf(err) != rollcall.KindNotFound {

@@ -230,10 +230,10 @@ func needsAnother(t *testing.T, s *scene) {
 	}
 	touched, err := m.Touched(s.ctx, s.trunk, s.production, two)
 	s.must(err)
-	if len(touched) != 1 || touched[0].ID != one || touched[0].Path != "a" || touched[0].Lines != 1 {
+	if len(touched.Touches) != 1 || touched.Touches[0] != (rollcall.Touch{ID: one, Path: "a", Lines: 1}) || touched.Unasked != 0 {
 		t.Errorf("touched: %+v", touched)
 	}
-	if touched, err = m.Touched(s.ctx, s.trunk, s.production, one); err != nil || len(touched) != 0 {
+	if touched, err = m.Touched(s.ctx, s.trunk, s.production, one); err != nil || len(touched.Touches)+touched.Unasked != 0 {
 		t.Errorf("lines that both branches have: %+v, %v", touched, err)
 	}
 }
