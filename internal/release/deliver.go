@@ -103,7 +103,7 @@ func (s *Store) begin(ctx context.Context, p *packed, repo rollcall.Repository, 
 	}
 	p.file = newGrowing(file.Name(), p.path)
 	if p.raw > sentEarly {
-		note(fmt.Sprintf("packing %d files, %d MB", len(contents), p.raw>>20))
+		note(fmt.Sprintf("packing %s, %d MB", rollcall.Plural(len(contents), "file", "files"), p.raw>>20))
 	}
 	p.keeping.Go(func() {
 		err := s.write(ctx, growingWriter{p.file, file}, repo, pack.AppendChanges(nil, base, to), contents, p.raw)

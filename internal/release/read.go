@@ -121,7 +121,7 @@ func (s *Store) hash(ctx context.Context, repo rollcall.Repository, fresh []*rol
 	if len(unread) == 0 {
 		return nil
 	}
-	note(fmt.Sprintf("reading %d new files", len(unread)))
+	note("reading " + rollcall.Plural(len(unread), "new file", "new files"))
 	_, holder := repo.(rollcall.BlobHolder) // which keeps contents itself
 	var read []blob
 	var buf bytes.Buffer
