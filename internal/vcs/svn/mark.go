@@ -31,7 +31,10 @@ func (r *Repository) Mark(ctx context.Context, target string, marks []rollcall.M
 			return none, rollcall.Errorf(rollcall.KindConflict, "somebody else commits to %s all the time: %w", target, err)
 		}
 		if err != nil {
-			return none, err
+			// The word of it may have been lost on its way: the repository knows.
+			if there, asked := r.marked(ctx, target, marks, by); asked != nil || !there {
+				return none, err
+			}
 		}
 		if number == 0 { // all of it stood there already
 			return r.Tip(ctx, target)
@@ -65,33 +68,57 @@ type pairless struct {
 	target string
 }
 
+// mark writes what is not there yet, and gives the revision that it made of it, or 0.
 func (r *Repository) mark(ctx context.Context, target string, marks []rollcall.Mark, by string) (int64, error) {
+	w := &writing{r: r}
+	defer w.end()
+	actions, err := w.marks(ctx, target, marks, by)
+	if err != nil || len(actions) == 0 {
+		return 0, err
+	}
+	return r.commitActions(ctx, w, markMessage(target, marks, by), by, actions)
+}
+
+// marked tells whether all of the marks are there.
+func (r *Repository) marked(ctx context.Context, target string, marks []rollcall.Mark, by string) (bool, error) {
+	if err := r.refresh(ctx); err != nil {
+		return false, err
+	}
+	w := &writing{r: r}
+	defer w.end()
+	actions, err := w.marks(ctx, target, marks, by)
+	return len(actions) == 0, err
+}
+
+// marks are what svnmucc has to do for marks that are not there yet.
+func (w *writing) marks(ctx context.Context, target string, marks []rollcall.Mark, by string) ([]string, error) {
+	r := w.r
 	book, history, err := r.branch(ctx, target)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	defer book.close()
 	before, err := r.rootNotes(ctx, r.folder(target), r.head)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	m := &marking{
 		pairless: &pairless{r, book, target}, blocked: parseBlocked(before.Blocked),
 		integrated: parseSvnmerge(before.Integrated, r.uuid), avoided: parseSvnmerge(before.Avoided, r.uuid),
 	}
 	if m.info, err = readMergeinfo(before, r.folder(target), r.head); err != nil {
-		return 0, err
+		return nil, err
 	}
 	if slices.ContainsFunc(marks, func(m rollcall.Mark) bool {
 		return m.Kind == rollcall.MarkIntegrated || m.Kind == rollcall.MarkForgotten
 	}) {
 		p := &pair{Repository: r, book: book, target: target, to: history}
 		if p.known, err = r.facts(ctx); err != nil {
-			return 0, err
+			return nil, err
 		}
 		defer p.known.close()
 		if m.below, err = p.partsOf(ctx); err != nil {
-			return 0, err
+			return nil, err
 		}
 	}
 	parts := map[string]string{}
@@ -100,12 +127,10 @@ func (r *Repository) mark(ctx context.Context, target string, marks []rollcall.M
 	}
 	for _, mark := range marks {
 		if err := m.add(ctx, mark, by); err != nil {
-			return 0, err
+			return nil, err
 		}
 	}
 	var actions []string
-	w := &writing{r: r}
-	defer w.end()
 	root := join(r.root, r.folder(target))
 	w.set(&actions, root, propBlocked, before.Blocked, formatBlocked(m.blocked))
 	w.set(&actions, root, propMergeinfo, before.Mergeinfo, m.info.String())
@@ -120,10 +145,7 @@ func (r *Repository) mark(ctx context.Context, target string, marks []rollcall.M
 			w.set(&actions, url, propMergeinfo, parts[place], text)
 		}
 	}
-	if w.err != nil || len(actions) == 0 {
-		return 0, w.err
-	}
-	return r.commitActions(ctx, w, markMessage(target, marks, by), by, actions)
+	return actions, w.err
 }
 
 var numberText = regexp.MustCompile(`(?m)^r([0-9]+) committed by `)
