@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -16,10 +17,12 @@ import (
 )
 
 // Server is Subversion's server before the repository of a desk's world. Each connection
-// has a svnserve of its own behind it, that can be killed in the middle of what it does.
+// has a svnserve of its own behind it, that can be killed in the middle of what it does;
+// or there is an Apache, whose workers can.
 type Server struct {
 	w        *DeskWorld
 	listener net.Listener
+	apache   string // its address, or ""
 
 	mu      sync.Mutex
 	at      ServerPosition
@@ -31,7 +34,10 @@ type Server struct {
 
 // Served is what one connection was about.
 type Served struct {
-	Told, Said int // bytes
+	Told, Said int  // bytes
+	Commits    bool // it made a revision
+	Calls      map[Phase]int
+	pid        int
 }
 
 // ServerPosition is where a server dies: in the middle of a connection, or in a hook of
@@ -39,7 +45,7 @@ type Served struct {
 type ServerPosition struct {
 	Nth   int // of the connections, from 1; 0: the one that commits
 	Phase Phase
-	Bytes int  // that pass before it, of a connection
+	Bytes int  // that pass before it, of a connection; or the nth call
 	Gone  bool // nothing can be reached from then on
 }
 
@@ -51,6 +57,10 @@ const (
 	StartCommit Phase = "start-commit" // the transaction has begun
 	PreCommit   Phase = "pre-commit"   // all of it has arrived
 	PostCommit  Phase = "post-commit"  // the revision is there, and nobody was told
+	// Renaming and Syncing are the server's own nth rename and nth fdatasync: most are those
+	// by which it makes a transaction a revision.
+	Renaming Phase = "renaming"
+	Syncing  Phase = "syncing"
 	// Late is that the connection is lost at the hook before the commit, and the server
 	// commits a time after that: see lateness.
 	Late    Phase = "late"
@@ -58,12 +68,20 @@ const (
 	TooLate Phase = "too-late" // the next command is long done
 )
 
+// counting is that nothing dies.
+const counting Phase = "counting"
+
+var calls = map[Phase]string{Renaming: "rename", Syncing: "fdatasync"}
+
 var lateness = map[Phase]string{Late: "0.7", Later: "1.5", TooLate: "4"}
 
 func (p ServerPosition) String() string {
 	where := string(p.Phase)
 	if p.Nth > 0 {
 		where = fmt.Sprintf("%s connection %d", p.Phase, p.Nth)
+	}
+	if calls[p.Phase] != "" {
+		where = fmt.Sprintf("%s (%d)", p.Phase, p.Bytes)
 	}
 	if p.Gone {
 		where += " and gone"
@@ -73,7 +91,7 @@ func (p ServerPosition) String() string {
 
 const serverHook = `#!/bin/sh
 own=%[1]s
-echo %[2]s >>$own/hooks
+echo "%[2]s $PPID" >>$own/hooks
 read at late <$own/at || exit 0
 case "$at" in
 %[2]s)
@@ -88,8 +106,8 @@ esac
 exit 0
 `
 
-// Serve puts a server before the repository, and has the site go there.
-func (w *DeskWorld) Serve() *Server {
+// Serve puts a server before the repository, and has the site go there: "svn" or "http".
+func (w *DeskWorld) Serve(scheme string) *Server {
 	w.t.Helper()
 	own := w.Path("server")
 	w.check(os.MkdirAll(own, 0o755))
@@ -105,7 +123,10 @@ func (w *DeskWorld) Serve() *Server {
 	site := w.Path("site", "rollcall.yaml")
 	b, err := os.ReadFile(site)
 	w.check(err)
-	address := fmt.Sprintf("svn://%s/repo", s.listener.Addr())
+	if scheme == "http" {
+		s.apache = w.startApache()
+	}
+	address := fmt.Sprintf("%s://%s/repo", scheme, s.listener.Addr())
 	w.check(os.WriteFile(site, []byte(strings.Replace(string(b), "../repo", address, 1)), 0o644))
 	var all sync.WaitGroup
 	all.Go(func() {
@@ -125,17 +146,25 @@ func (w *DeskWorld) Serve() *Server {
 	return s
 }
 
-// Counted runs rollcall, and tells what the server was asked and whether that was a commit.
-func (s *Server) Counted(args ...string) (r Result, served []Served, commits bool) {
-	r, _ = s.Kill(ServerPosition{}, args...)
+// Counted runs rollcall, and tells what the server was asked.
+func (s *Server) Counted(args ...string) (r Result, served []Served) {
+	r, _ = s.Kill(ServerPosition{Phase: counting}, args...)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, one := range s.served {
+	hooks, _ := os.ReadFile(s.w.Path("server", "hooks"))
+	for i, one := range s.served {
+		log, _ := os.ReadFile(s.callsOf(i + 1))
+		one.Calls = map[Phase]int{}
+		for phase, call := range calls {
+			one.Calls[phase] = strings.Count(string(log), call+"(")
+		}
+		one.Commits = one.Commits || strings.Contains(string(hooks), fmt.Sprintf("%s %d\n", PostCommit, one.pid))
 		served = append(served, *one)
 	}
-	hooks, _ := os.ReadFile(s.w.Path("server", "hooks"))
-	return r, served, strings.Contains(string(hooks), string(PostCommit))
+	return r, served
 }
+
+func (s *Server) callsOf(nth int) string { return s.w.Path("server", fmt.Sprintf("calls.%d", nth)) }
 
 // Kill runs rollcall while its server dies, and tells whether it came to that.
 func (s *Server) Kill(at ServerPosition, args ...string) (Result, bool) {
@@ -147,7 +176,7 @@ func (s *Server) Kill(at ServerPosition, args ...string) (Result, bool) {
 	s.mu.Lock()
 	s.at, s.served, s.reached, s.gone = at, nil, false, false
 	s.mu.Unlock()
-	if at.Phase != "" && at.Nth == 0 {
+	if at.Phase != counting && at.Nth == 0 {
 		text := string(at.Phase) + "\n"
 		if late := lateness[at.Phase]; late != "" {
 			text = fmt.Sprintf("late-%s %s\n", PreCommit, late)
@@ -174,6 +203,13 @@ func (s *Server) Kill(at ServerPosition, args ...string) (Result, bool) {
 		}
 	})
 	r := s.w.Start(args...).Wait()
+	if at.Phase == counting || calls[at.Phase] != "" {
+		s.w.Eventually("the server's end", func() bool {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			return len(s.open) == 0
+		})
+	}
 	close(ended)
 	watch.Wait()
 	os.Remove(own("at"))
@@ -219,8 +255,9 @@ func (s *Server) serve(client net.Conn) {
 	if !gone {
 		s.served = append(s.served, c.served)
 		s.open[c] = true
-		if s.at.Nth == len(s.served) {
+		if s.at.Nth == len(s.served) || s.at.Phase == counting {
 			c.at = s.at
+			c.at.Nth = len(s.served)
 		}
 	}
 	s.mu.Unlock()
@@ -232,17 +269,8 @@ func (s *Server) serve(client net.Conn) {
 		defer s.mu.Unlock()
 		delete(s.open, c)
 	}()
-	c.cmd = exec.Command("svnserve", "-i", "-r", s.w.Dir)
-	c.cmd.Env = s.w.plain()
-	in, err := c.cmd.StdinPipe()
+	in, out, err := s.behind(c)
 	if err != nil {
-		return
-	}
-	out, err := c.cmd.StdoutPipe()
-	if err != nil {
-		return
-	}
-	if err := c.cmd.Start(); err != nil {
 		return
 	}
 	var pumps sync.WaitGroup
@@ -254,7 +282,12 @@ func (s *Server) serve(client net.Conn) {
 	client.Close()
 	pumps.Wait()
 	_, _ = io.Copy(io.Discard, out)
-	_ = c.cmd.Wait()
+	if c.cmd != nil {
+		_ = c.cmd.Wait()
+		if calls[c.at.Phase] != "" && c.cmd.ProcessState.ExitCode() == -1 {
+			s.reach()
+		}
+	}
 	if _, err := os.Stat(s.w.Path("server", "reached")); err == nil {
 		s.reach()
 	}
@@ -264,6 +297,46 @@ func (s *Server) serve(client net.Conn) {
 		s.w.orphan(false)
 	}
 }
+
+// behind is what a connection leads to.
+func (s *Server) behind(c *connection) (in io.WriteCloser, out io.Reader, err error) {
+	if s.apache != "" {
+		far, err := net.Dial("tcp", s.apache)
+		if err != nil {
+			return nil, nil, err
+		}
+		return halfConn{far.(*net.TCPConn)}, far, nil
+	}
+	args := []string{"svnserve", "-i", "-r", s.w.Dir}
+	// The tracer is nobody's parent: a hook's is svnserve.
+	switch call := calls[c.at.Phase]; {
+	case call != "":
+		inject := fmt.Sprintf("inject=%s:signal=KILL:when=%d", call, c.at.Bytes)
+		args = append([]string{"strace", "-D", "-qq", "-o", "/dev/null", "-e", "trace=" + call, "-e", inject}, args...)
+	case c.at.Phase == counting:
+		args = append([]string{"strace", "-D", "-qq", "-o", s.callsOf(c.at.Nth), "-e", "trace=rename,fdatasync"}, args...)
+	}
+	c.cmd = exec.Command(args[0], args[1:]...)
+	c.cmd.Env = s.w.plain()
+	if in, err = c.cmd.StdinPipe(); err != nil {
+		return nil, nil, err
+	}
+	if out, err = c.cmd.StdoutPipe(); err != nil {
+		return nil, nil, err
+	}
+	if err := c.cmd.Start(); err != nil {
+		return nil, nil, err
+	}
+	s.mu.Lock()
+	c.served.pid = c.cmd.Process.Pid
+	s.mu.Unlock()
+	return in, out, nil
+}
+
+// halfConn closes the way there alone.
+type halfConn struct{ *net.TCPConn }
+
+func (c halfConn) Close() error { return c.CloseWrite() }
 
 // pump passes on what comes, up to where the server is to die.
 func (c *connection) pump(to io.Writer, from io.Reader, count *int, phases ...Phase) {
@@ -285,6 +358,9 @@ func (c *connection) pump(to io.Writer, from io.Reader, count *int, phases ...Ph
 		passed += n
 		c.s.mu.Lock()
 		*count = passed
+		if phases[0] == Told && bytes.Contains(buffer[:n], []byte("MERGE /")) {
+			c.served.Commits = true // over HTTP
+		}
 		c.s.mu.Unlock()
 		if err != nil {
 			return
@@ -302,7 +378,7 @@ func (c *connection) die(to io.Writer) {
 		}
 	}
 	c.s.reach()
-	if c.at.Phase != Unheard {
+	if c.at.Phase != Unheard && c.cmd != nil {
 		if err := c.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 			return
 		}
