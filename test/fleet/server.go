@@ -216,7 +216,7 @@ func (s *Server) Kill(at ServerPosition, args ...string) (Result, bool) {
 	_, hooked := os.Stat(own("reached"))
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.at, s.gone = ServerPosition{}, false
+	s.at = ServerPosition{}
 	return r, s.reached || hooked == nil
 }
 
@@ -224,7 +224,14 @@ func (s *Server) Kill(at ServerPosition, args ...string) (Result, bool) {
 func (s *Server) reach() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.reached, s.gone = true, s.at.Gone
+	s.reached, s.gone = true, s.gone || s.at.Gone
+}
+
+// Back lets what is gone be reached again.
+func (s *Server) Back() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.gone = false
 }
 
 // cut closes every connection to a client; what is behind it goes on.
