@@ -345,4 +345,12 @@ func TestTheAnswerIsLost(t *testing.T) {
 	if got := d.stands("trunk", production); got[one] != "integrated" || got[two] != "blocked" {
 		t.Errorf("they stand as %v", got)
 	}
+	// It can't be asked any more.
+	if err := os.WriteFile(hook, []byte("#!/bin/sh\nread pid name state server rest </proc/$PPID/stat\nkill -9 $server $PPID\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	_, err = d.r.Mark(t.Context(), production, []rollcall.Mark{{Kind: rollcall.MarkUnblocked, ID: two}}, "ada")
+	if rollcall.KindOf(err) != rollcall.KindInternal || !strings.Contains(err.Error(), "nobody can tell") || rollcall.HintOf(err) != "the same command again finds out" {
+		t.Errorf("with the server gone: %v, %s", err, rollcall.HintOf(err))
+	}
 }

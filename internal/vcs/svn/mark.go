@@ -31,10 +31,7 @@ func (r *Repository) Mark(ctx context.Context, target string, marks []rollcall.M
 			return none, rollcall.Errorf(rollcall.KindConflict, "somebody else commits to %s all the time: %w", target, err)
 		}
 		if err != nil {
-			// The word of it may have been lost on its way: the repository knows.
-			if there, asked := r.marked(ctx, target, marks, by); asked != nil || !there {
-				return none, err
-			}
+			return none, err
 		}
 		if number == 0 { // all of it stood there already
 			return r.Tip(ctx, target)
@@ -76,7 +73,21 @@ func (r *Repository) mark(ctx context.Context, target string, marks []rollcall.M
 	if err != nil || len(actions) == 0 {
 		return 0, err
 	}
-	return r.commitActions(ctx, w, markMessage(target, marks, by), by, actions)
+	number, err := r.commitActions(ctx, w, markMessage(target, marks, by), by, actions)
+	if err == nil || outOfDate(err) || ctx.Err() != nil {
+		return number, err
+	}
+	// The word of it may have been lost on its way, whatever svn makes of that: over HTTP
+	// it asks once more, and is told that there is no such thing.
+	there, asked := r.marked(ctx, target, marks, by)
+	if asked != nil {
+		return 0, rollcall.Errorf(rollcall.KindInternal, "nobody can tell whether it was noted on %s: %w", target, err).
+			WithHint("the same command again finds out")
+	}
+	if there {
+		err = nil
+	}
+	return 0, err
 }
 
 // marked tells whether all of the marks are there.
