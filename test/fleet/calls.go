@@ -161,6 +161,15 @@ func (w *DeskWorld) Settle() {
 	w.Eventually("what was orphaned", func() bool { _, err := os.Stat(w.calls("orphan")); return err != nil })
 }
 
+// orphan says that something goes on which nobody waits for, or that it has ended.
+func (w *DeskWorld) orphan(is bool) {
+	if is {
+		_ = os.WriteFile(w.calls("orphan"), nil, 0o644)
+	} else {
+		_ = os.Remove(w.calls("orphan"))
+	}
+}
+
 // Back lets what had gone be reached again.
 func (w *DeskWorld) Back() { os.Remove(w.calls("gone")) }
 

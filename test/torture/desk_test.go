@@ -110,11 +110,24 @@ func (d desking) kill(t *testing.T, w *fleet.DeskWorld) {
 	}
 
 	positions := d.positions(w.VCS, children, events)
-	done, missed := 0, 0
 	began := time.Now()
-	for _, p := range positions {
+	tried, done, missed := inPieces(t, positions, func(t *testing.T, p deskPosition) bool { return d.round(t, w.For(t), p, after, is) })
+	t.Logf("COUNT: %s on %s, killed at %d of %d positions (%d events, %d programs), as it should be after %d, not reached %d, in %.0f s",
+		d.name, w.VCS, tried, len(positions), len(events), len(children), done, missed, time.Since(began).Seconds())
+}
+
+// inPieces tries the positions that are asked for, and counts those that ended as they
+// should and those that were not reached.
+func inPieces[P fmt.Stringer](t *testing.T, positions []P, round func(t *testing.T, p P) (reached bool)) (tried, done, missed int) {
+	began := time.Now()
+	for i := *from - 1; i < len(positions); i++ {
+		if *within > 0 && time.Since(began) > *within {
+			t.Logf("NEXT: -torture.from %d", i+1)
+			break
+		}
+		tried++
 		reached := true
-		ok := t.Run(p.String(), func(t *testing.T) { reached = d.round(t, w.For(t), p, after, is) })
+		ok := t.Run(positions[i].String(), func(t *testing.T) { reached = round(t, positions[i]) })
 		switch {
 		case !reached:
 			missed++
@@ -122,8 +135,7 @@ func (d desking) kill(t *testing.T, w *fleet.DeskWorld) {
 			done++
 		}
 	}
-	t.Logf("COUNT: %s on %s, killed at %d positions (%d events, %d programs), as it should be after %d, not reached %d, in %.0f s",
-		d.name, w.VCS, len(positions), len(events), len(children), done, missed, time.Since(began).Seconds())
+	return tried, done, missed
 }
 
 // Rollcall and all that it has started are killed at one moment, wherever they are: also in

@@ -13,6 +13,8 @@ import (
 var (
 	all     = flag.Bool("torture.all", os.Getenv("ROLLCALL_TORTURE") != "", "every position and every round, not a short form")
 	spoiled = flag.Bool("torture.spoiled", false, "the desk writes no intent before it commits: its kill matrix must fail")
+	from    = flag.Int("torture.from", 1, "the position that a desk's command is first killed at: one of the matrix in pieces")
+	within  = flag.Duration("torture.within", 0, "begin no more positions of a desk's command after that time, and say which is next")
 	stub    = flag.Bool("torture.stub", false, "put nothing in the place of resume and abort: the kill matrices must fail")
 )
 

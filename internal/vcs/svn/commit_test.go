@@ -1,6 +1,7 @@
 package svn
 
 import (
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -315,4 +316,41 @@ func TestHotfixInTheSameMoment(t *testing.T) {
 	}
 	d.fresh()
 	d.holds(map[string]string{"a": "f a\n", "b": "f hot\n"})
+}
+
+// The server dies when it has committed, and before it says so.
+func TestTheAnswerIsLost(t *testing.T) {
+	d := newDesk(t, map[string]string{"a": "a\n", "b": "b\n"})
+	one := d.change("trunk", map[string]string{"a": "A\n"})
+	two := d.change("trunk", map[string]string{"b": "B\n"})
+	hook := filepath.Join(d.dir, "hooks", "post-commit")
+	if err := os.WriteFile(hook, []byte("#!/bin/sh\nkill -9 $PPID\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	d.address = serve(t, d.world, "[general]\nanon-access = write\n") + "/" + url.PathEscape(filepath.Base(d.dir))
+	d.fresh()
+	d.clean(pick(one))
+	committed, err := d.b.Commit(t.Context(), deskCommit("lost"), d.prepare(deskCommit("lost")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	marked, err := d.r.Mark(t.Context(), "trunk", production, []rollcall.Mark{{Kind: rollcall.MarkBlocked, ID: two, Why: "late"}}, "ada")
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, err := parseRevision(committed.ID)
+	if err != nil || marked.ID != revisionID(head+1) {
+		t.Errorf("%s is committed, and %s is marked: %v", committed.ID, marked.ID, err)
+	}
+	if got := d.stands("trunk", production); got[one] != "integrated" || got[two] != "blocked" {
+		t.Errorf("they stand as %v", got)
+	}
+	// It can't be asked any more.
+	if err := os.WriteFile(hook, []byte("#!/bin/sh\nread pid name state server rest </proc/$PPID/stat\nkill -9 $server $PPID\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	_, err = d.r.Mark(t.Context(), "trunk", production, []rollcall.Mark{{Kind: rollcall.MarkUnblocked, ID: two}}, "ada")
+	if rollcall.KindOf(err) != rollcall.KindInternal || !strings.Contains(err.Error(), "nobody can tell") || rollcall.HintOf(err) != "the same command again finds out" {
+		t.Errorf("with the server gone: %v, %s", err, rollcall.HintOf(err))
+	}
 }

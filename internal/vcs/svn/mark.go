@@ -61,26 +61,64 @@ type marking struct {
 	below               map[string]mergeinfo
 }
 
+// mark writes what is not there yet, and gives the revision that it made of it, or 0.
 func (r *Repository) mark(ctx context.Context, source, target string, marks []rollcall.Mark, by string) (int64, error) {
+	w := &writing{r: r}
+	defer w.end()
+	actions, err := w.marks(ctx, source, target, marks, by)
+	if err != nil || len(actions) == 0 {
+		return 0, err
+	}
+	number, err := r.commitActions(ctx, w, markMessage(target, marks, by), by, actions)
+	if err == nil || outOfDate(err) || ctx.Err() != nil {
+		return number, err
+	}
+	// The word of it may have been lost on its way, whatever svn makes of that: over HTTP
+	// it asks once more, and is told that there is no such thing.
+	there, asked := r.marked(ctx, source, target, marks, by)
+	if asked != nil {
+		return 0, rollcall.Errorf(rollcall.KindInternal, "nobody can tell whether it was noted on %s: %w", target, err).
+			WithHint("the same command again finds out")
+	}
+	if there {
+		err = nil
+	}
+	return 0, err
+}
+
+// marked tells whether all of the marks are there.
+func (r *Repository) marked(ctx context.Context, source, target string, marks []rollcall.Mark, by string) (bool, error) {
+	if err := r.refresh(ctx); err != nil {
+		return false, err
+	}
+	w := &writing{r: r}
+	defer w.end()
+	actions, err := w.marks(ctx, source, target, marks, by)
+	return len(actions) == 0, err
+}
+
+// marks are what svnmucc has to do for marks that are not there yet.
+func (w *writing) marks(ctx context.Context, source, target string, marks []rollcall.Mark, by string) ([]string, error) {
+	r := w.r
 	book, history, err := r.branch(ctx, target)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	defer book.close()
 	before, err := r.rootNotes(ctx, r.folder(target), r.head)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	m := &marking{
 		Repository: r, book: book, source: source, blocked: parseBlocked(before.Blocked),
 		integrated: parseSvnmerge(before.Integrated, r.uuid), avoided: parseSvnmerge(before.Avoided, r.uuid),
 	}
 	if m.info, err = readMergeinfo(before, r.folder(target), r.head); err != nil {
-		return 0, err
+		return nil, err
 	}
 	if slices.ContainsFunc(marks, func(m rollcall.Mark) bool { return m.Kind == rollcall.MarkIntegrated }) {
 		if m.from, err = book.history(ctx, r.folder(source), r.head); err != nil {
-			return 0, err
+			return nil, err
 		}
 	}
 	if slices.ContainsFunc(marks, func(m rollcall.Mark) bool {
@@ -88,11 +126,11 @@ func (r *Repository) mark(ctx context.Context, source, target string, marks []ro
 	}) {
 		p := &pair{Repository: r, book: book, target: target, to: history}
 		if p.known, err = r.facts(ctx); err != nil {
-			return 0, err
+			return nil, err
 		}
 		defer p.known.close()
 		if m.below, err = p.partsOf(ctx); err != nil {
-			return 0, err
+			return nil, err
 		}
 	}
 	parts := map[string]string{}
@@ -101,12 +139,10 @@ func (r *Repository) mark(ctx context.Context, source, target string, marks []ro
 	}
 	for _, mark := range marks {
 		if err := m.add(ctx, mark, by); err != nil {
-			return 0, err
+			return nil, err
 		}
 	}
 	var actions []string
-	w := &writing{r: r}
-	defer w.end()
 	root := join(r.root, r.folder(target))
 	w.set(&actions, root, propBlocked, before.Blocked, formatBlocked(m.blocked))
 	w.set(&actions, root, propMergeinfo, before.Mergeinfo, m.info.String())
@@ -121,10 +157,7 @@ func (r *Repository) mark(ctx context.Context, source, target string, marks []ro
 			w.set(&actions, url, propMergeinfo, parts[place], text)
 		}
 	}
-	if w.err != nil || len(actions) == 0 {
-		return 0, w.err
-	}
-	return r.commitActions(ctx, w, markMessage(target, marks, by), by, actions)
+	return actions, w.err
 }
 
 var numberText = regexp.MustCompile(`(?m)^r([0-9]+) committed by `)
