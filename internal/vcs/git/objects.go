@@ -128,6 +128,7 @@ func (o *objects) start(ctx context.Context) (*catFile, error) {
 	if err != nil {
 		return nil, fmt.Errorf("git cat-file: %w", err)
 	}
+	widen(p.in)
 	widen(out)
 	p.answers = &answers{pipe: out}
 	p.out = bufio.NewReaderSize(p.answers, answersBuffer)
@@ -154,8 +155,8 @@ type answers struct {
 
 const (
 	manyNames     = 64
-	answersBuffer = 256 << 10
-	answersWait   = 300 * time.Microsecond // in which git fills a good part of a wide pipe
+	answersBuffer = 512 << 10
+	answersWait   = time.Millisecond // in which git fills a good part of a wide pipe
 )
 
 func (a *answers) Read(b []byte) (int, error) {

@@ -8,7 +8,7 @@ import (
 )
 
 // widen lets a pipe hold more than the usual 64 kB, so that git does not wait for us.
-func widen(pipe io.Reader) {
+func widen(pipe io.Closer) {
 	file, ok := pipe.(syscall.Conn)
 	if !ok {
 		return

@@ -4,4 +4,4 @@ package git
 
 import "io"
 
-func widen(io.Reader) {}
+func widen(io.Closer) {}
