@@ -83,6 +83,14 @@ type Conflict struct {
 	Theirs     *ConflictSide `json:"-"` // what the step brings
 }
 
+// Name is how a conflict is spoken of.
+func (c Conflict) Name() string {
+	if c.Property == "" {
+		return Printable(c.Path)
+	}
+	return Printable(c.Path) + " (property " + Printable(c.Property) + ")"
+}
+
 // Fingerprint tells one conflict of a path from another: where any side changes, it is
 // another one, and what was decided before says nothing of it.
 func (c Conflict) Fingerprint() string {

@@ -304,7 +304,7 @@ func (s *session) tell(ctx context.Context, b built, dryRun bool) (*rollcall.Des
 		}
 		var paths []string
 		for _, c := range b.conflicts {
-			paths = append(paths, rollcall.Printable(c.Path))
+			paths = append(paths, c.Name())
 		}
 		step := s.state.Steps[b.merged]
 		return outcome, rollcall.Errorf(rollcall.KindConflict, "%s conflicts with %s in %s", names([]rollcall.DeskStep{step}), s.state.Target, few(paths)).
