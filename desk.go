@@ -193,8 +193,9 @@ type Merger interface {
 	// than the parting of source and target; and, with no lines, who brought files that it
 	// changes and that target lacks.
 	Touched(ctx context.Context, source, target, id string) ([]Touch, error)
-	// LastChanged gives the changeset of a branch that last changed each path. A path that
-	// the branch never had is left out.
+	// LastChanged gives the changeset that last changed each path of a branch, with the author
+	// who wrote it: of what was promoted not who did that. A path that the branch never had
+	// is left out.
 	LastChanged(ctx context.Context, branch string, paths []string) (map[string]Changeset, error)
 	// Patch is what a changeset of a branch changes, as a unified diff: hostile text.
 	Patch(ctx context.Context, branch, id string) ([]byte, error)

@@ -759,6 +759,15 @@ func lastChanged(t *testing.T, s *scene) {
 	if len(got) != 2 || got["b"].ID != one || got["b"].Author != "Bo" || got["dir/c"].ID != two {
 		t.Errorf("LastChanged = %+v", got)
 	}
+	three := s.commit(s.trunk, "Dee", "three #8", map[string]string{"b": "BB\n"})
+	m = s.h.Merger(t)
+	s.promote(m, "ada", one)
+	s.commitSteps(m, s.production, "ada", []rollcall.DeskStep{s.pick(two), s.pick(three)}, nil)
+	got, err = s.h.Merger(t).LastChanged(s.ctx, s.production, []string{"b", "dir/c"})
+	s.must(err)
+	if got["b"].Author != "Dee" || !slices.Equal(got["b"].Tickets, []string{"8"}) || got["dir/c"].Author != "Cy" {
+		t.Errorf("LastChanged of what was promoted = %+v", got)
+	}
 	patch, err := m.Patch(s.ctx, s.trunk, one)
 	if err != nil || !strings.Contains(string(patch), "+B") || !strings.Contains(string(patch), "-b") || strings.Contains(string(patch), "+C") {
 		t.Errorf("Patch = %q, %v", patch, err)
