@@ -276,6 +276,7 @@ type DeskState struct {
 	Desk     string     `json:"desk"`
 	By       string     `json:"by,omitempty"` // whose it is; empty: nobody's
 	Since    time.Time  `json:"since,omitzero"`
+	Over     string     `json:"over,omitempty"` // whose it was when By took it over
 	Source   string     `json:"source,omitempty"`
 	Target   string     `json:"target,omitempty"`
 	Base     Revision   `json:"base,omitzero"` // what everything is merged onto

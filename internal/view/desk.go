@@ -359,7 +359,11 @@ func (p *Printer) Desks(all []rollcall.DeskState) error {
 		for _, step := range d.Steps {
 			ids = append(ids, rollcall.ShortRevision(step.ID))
 		}
-		p.Line("%s", cut(fmt.Sprintf("%s %s: %s's since %s, %s → %s, %s", s.bold(d.Code), d.Desk, d.By, when(d.Since), d.Source, d.Target, state), p.Columns))
+		since := when(d.Since)
+		if d.Over != "" {
+			since += ", taken over from " + d.Over
+		}
+		p.Line("%s", cut(fmt.Sprintf("%s %s: %s's since %s, %s → %s, %s", s.bold(d.Code), d.Desk, d.By, since, d.Source, d.Target, state), p.Columns))
 		p.Line("  %s", cut(few(ids), p.Columns-2))
 		if d.Committing != nil {
 			p.Note("whether it went through is not known: rollcall commit %s finds out, and finishes it", d.Code)
