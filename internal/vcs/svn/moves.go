@@ -2,6 +2,7 @@ package svn
 
 import (
 	"context"
+	"math"
 	"slices"
 	"strings"
 )
@@ -76,28 +77,41 @@ func (m *moves) to(ctx context.Context, gone *removal, name string) (string, err
 	if err != nil {
 		return "", err
 	}
-	// Below what was removed: where more than that was copied, it was no move.
+	// Where more was copied than what was removed, it was no move.
 	rest := len(gone.branch) + 1 + len(name) - len(gone.Path)
-	best, nearest := "", rest+1
-	for _, a := range arrivals {
-		if !within(a.path, gone.branch) || a.path == gone.branch {
-			continue
+	to, err := nearest(arrivals, was, rest, func(place string) (bool, error) {
+		if !strings.HasPrefix(place, gone.branch+"/") {
+			return false, nil
 		}
+		there, err := m.book.history(ctx, place, gone.revision)
+		return len(there) > 0, err
+	})
+	if err != nil || to == "" {
+		return "", err
+	}
+	return to[len(gone.branch)+1:], nil
+}
+
+// nearest finds, among what came, where something is that has a history: in the copy of the
+// least around it, and of no more than so many bytes of its path. Empty: nowhere.
+func nearest(arrivals []arrival, was []segment, most int, there func(place string) (bool, error)) (string, error) {
+	best, least := "", most+1
+	for _, a := range arrivals {
 		for _, w := range was {
 			i := overlaps(a.before, w)
 			if i < 0 {
 				continue
 			}
 			below := w.path[len(a.before[i].path):]
-			if len(below) >= nearest {
+			if len(below) >= least {
 				continue
 			}
-			there, err := m.book.history(ctx, a.path+below, gone.revision)
+			ok, err := there(a.path + below)
 			if err != nil {
 				return "", err
 			}
-			if len(there) > 0 {
-				best, nearest = a.path[len(gone.branch)+1:]+below, len(below)
+			if ok {
+				best, least = a.path+below, len(below)
 			}
 		}
 	}
@@ -162,9 +176,27 @@ func (m *moves) incoming(ctx context.Context, name string, left, right version, 
 	return older[0].path[len(branch)+1:], nil
 }
 
-// mine tells where a target has what was at a path, and in what comes in at a version.
+// mine tells where a bench has what was at a path, and in what comes in at a version.
 // Empty: nowhere.
 func (m *moves) mine(ctx context.Context, b *bench, name string, left version) (string, error) {
+	theirs, err := m.book.history(ctx, left.Path, left.Revision)
+	if err != nil {
+		return "", err
+	}
+	// Another file may have come to the same path meanwhile.
+	akin := func(history []segment) bool {
+		return slices.ContainsFunc(history, func(s segment) bool { return overlaps(theirs, s) >= 0 })
+	}
+	was, err := m.book.history(ctx, b.folder()+"/"+name, b.base)
+	if err != nil {
+		return "", err
+	}
+	if len(was) > 0 { // a step before took it away
+		if !akin(was) {
+			return "", nil
+		}
+		return m.onBench(ctx, b, was)
+	}
 	history, err := m.book.history(ctx, b.folder(), b.base)
 	if err != nil || len(history) == 0 {
 		return "", err
@@ -173,16 +205,47 @@ func (m *moves) mine(ctx context.Context, b *bench, name string, left version) (
 	if err != nil || to == "" {
 		return "", err
 	}
-	// Another file may have come to the same path meanwhile.
-	own, err := m.book.history(ctx, b.folder()+"/"+to, b.base)
-	if err != nil {
-		return "", err
-	}
-	theirs, err := m.book.history(ctx, left.Path, left.Revision)
-	if err != nil || !slices.ContainsFunc(own, func(s segment) bool { return overlaps(theirs, s) >= 0 }) {
+	if was, err = m.book.history(ctx, b.folder()+"/"+to, b.base); err != nil || !akin(was) {
 		return "", err
 	}
 	return to, nil
+}
+
+// onBench tells where steps before this one have put what has a history.
+func (m *moves) onBench(ctx context.Context, b *bench, was []segment) (string, error) {
+	all, err := b.client.status(ctx, b.wc)
+	if err != nil {
+		return "", err
+	}
+	var copies []string
+	for _, one := range all {
+		if _, before := b.state[one.Path]; before && one.Status.Copied {
+			copies = append(copies, at(one.Path, 0))
+		}
+	}
+	nodes, err := b.client.info(ctx, b.wc, false, copies...)
+	if err != nil {
+		return "", err
+	}
+	var arrivals []arrival
+	for _, n := range nodes {
+		from, ok := strings.CutPrefix(n.From, b.root)
+		if !ok {
+			continue // it came with the folder that it is in
+		}
+		if from, err = unescape(from); err != nil {
+			return "", err
+		}
+		before, err := m.book.history(ctx, from, n.FromRev)
+		if err != nil {
+			return "", err
+		}
+		arrivals = append(arrivals, arrival{n.Path, before})
+	}
+	return nearest(arrivals, was, math.MaxInt-1, func(place string) (bool, error) {
+		kind, err := b.versioned(ctx, place)
+		return kind != "", err
+	})
 }
 
 // overlaps finds the part of a history that a part of another has too, or something in it.

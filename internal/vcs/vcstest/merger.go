@@ -38,6 +38,7 @@ func RunMerger(t *testing.T, fresh func(t *testing.T) MergerHistory) {
 		{"a rename against a rename", renamedTwice},
 		{"a rename against a rename that was promoted", renamedByPromotion},
 		{"a rename that is taken back, of what was renamed since", renamedBack},
+		{"a rename against one that is taken back on the same desk", renamedOnTheDesk},
 		{"a folder's rename against another", folderRenamedTwice},
 		{"a rename against a deletion", renamedAndDeleted},
 		{"both rename alike", renamedAlike},
@@ -411,6 +412,27 @@ func renamedBack(t *testing.T, s *scene) {
 	step := rollcall.DeskStep{Kind: rollcall.StepBackOut, Source: s.trunk, ID: id, In: standee.In}
 	s.wantFiles(m, s.decided(m, step, rollcall.TakeTheirs, "a", "find", "seek"), map[string]string{"a": nine})
 	s.wantFiles(m, s.decided(m, step, rollcall.TakeProduction, "a", "find", "seek"), map[string]string{"seek": nine})
+}
+
+func renamedOnTheDesk(t *testing.T, s *scene) {
+	one := s.move(s.trunk, map[string]string{"a": "so"}, nil)
+	two := s.move(s.trunk, map[string]string{"so": "find"}, nil)
+	three := s.commit(s.trunk, "Cy", "gone", nil, "find")
+	m := s.h.Merger(t)
+	s.promote(m, "ada", one)
+	s.promote(m, "ada", two)
+	m = s.h.Merger(t)
+	_, standee := s.standing(m, s.trunk, s.production, two)
+	back := rollcall.DeskStep{Kind: rollcall.StepBackOut, Source: s.trunk, ID: two, In: standee.In}
+	b := s.bench(m, s.production)
+	applied, err := b.Apply(s.ctx, back, nil)
+	s.must(err)
+	if len(applied.Conflicts) > 0 {
+		t.Fatalf("taken back: %+v", applied)
+	}
+	if applied, err = b.Apply(s.ctx, s.pick(three), nil); err != nil || len(applied.Conflicts) != 1 || applied.Conflicts[0].Path != "so" {
+		t.Errorf("what has another name again is deleted: %+v, %v", applied, err)
+	}
 }
 
 func folderRenamedTwice(t *testing.T, s *scene) {
