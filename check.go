@@ -21,6 +21,11 @@ type Check struct {
 // ConflictMarkers is the name of the check that every code has, whatever its site says.
 const ConflictMarkers = "conflict markers"
 
+// Markers says what ConflictMarkers passes over.
+type Markers struct {
+	Exclude []string // patterns of files that hold markers on purpose
+}
+
 // What a check's command may name in braces.
 const (
 	CheckFile = "file" // one file a run

@@ -221,13 +221,32 @@ type LogRequest struct {
 	Limit       int
 }
 
+// Whereabouts are where a changeset is.
+type Whereabouts struct {
+	Places []Place
+	Desks  []OnDesk
+}
+
+// OnDesk is a changeset that lies on a desk and is not committed.
+type OnDesk struct {
+	Desk      string       `json:"desk"`
+	Code      string       `json:"code"`
+	By        string       `json:"by"` // whose desk it is
+	Since     time.Time    `json:"since,omitzero"`
+	Target    string       `json:"target"` // the branch that it is to go to
+	Kind      DeskStepKind `json:"kind"`
+	Merged    bool         `json:"merged"` // false: it conflicts, or waits behind what does
+	Changeset Changeset    `json:"changeset"`
+}
+
 // Place is where a changeset is live.
 type Place struct {
 	Environment string    `json:"environment"`
 	Changeset   Changeset `json:"changeset"`
 	Live        bool      `json:"live"`
-	Nodes       []string  `json:"nodes"`   // that have it
-	Missing     []string  `json:"missing"` // that don't
+	Candidate   string    `json:"candidate,omitempty"` // what is live there and has it, where production has not
+	Nodes       []string  `json:"nodes"`               // that have it
+	Missing     []string  `json:"missing"`             // that don't
 	Since       time.Time `json:"since,omitzero"`
 	Roll        int       `json:"roll,omitempty"`
 	By          string    `json:"by,omitempty"`
@@ -237,6 +256,6 @@ type Place struct {
 type Logs interface {
 	Log(ctx context.Context, request LogRequest) ([]LogEntry, error)
 	Status(ctx context.Context, environment string) ([]EnvironmentStatus, error)
-	// Where tells on which nodes a changeset is live.
-	Where(ctx context.Context, changeset string) ([]Place, error)
+	// Where tells on which nodes a changeset is live, and on which desks it lies.
+	Where(ctx context.Context, changeset string) (*Whereabouts, error)
 }

@@ -42,7 +42,9 @@ type Available struct {
 	Needs     []string `json:"needs"`     // unmerged changesets that it builds upon
 	Conflicts []string `json:"conflicts"` // paths
 	Predicted bool     `json:"predicted"` // whether Needs and Conflicts are known
-	OnDesk    string   `json:"on_desk,omitempty"`
+	// Unasked is in how many of its files nobody looked what it needs: there are too many.
+	Unasked int    `json:"unasked,omitempty"`
+	OnDesk  string `json:"on_desk,omitempty"`
 }
 
 // Shown is all that is known of a changeset.
@@ -69,8 +71,11 @@ type ConflictView struct {
 	Production *Changeset       `json:"production,omitempty"` // who last changed the target's side
 	Regions    []ConflictRegion `json:"regions,omitempty"`    // where the texts differ
 	// Marked is what both sides come to, with both of them between markers where they
-	// differ: to be edited. Nil where the sides are no texts.
+	// differ: to be edited, in the file Draft. Nil where the sides are no texts. Where an edit
+	// was Begun and not taken yet, it is the text as it was left.
 	Marked []byte `json:"-"`
+	Draft  string `json:"draft,omitempty"`
+	Begun  bool   `json:"begun,omitempty"`
 }
 
 // ConflictRegion is a place where both sides changed a text. Lines have no ends.
@@ -115,6 +120,7 @@ type ResolveRequest struct {
 	Property string
 	Take     Take
 	Content  []byte // of TakeFile
+	Edited   bool   // Content was made of ConflictView.Marked, in its Draft: no marker may be left
 }
 
 // CheckRequest asks for the checks of a candidate, or of the production branch where

@@ -150,6 +150,12 @@ type Touch struct {
 	Lines int    `json:"lines"`
 }
 
+// Touched is whose lines a changeset changes.
+type Touched struct {
+	Touches []Touch
+	Unasked int // files whose lines nobody was asked about: there are too many
+}
+
 // MarkKind says what a ledger entry that changes no file says.
 type MarkKind string
 
@@ -192,7 +198,7 @@ type Merger interface {
 	// Touched lists whose lines a changeset of source changes, as far as they are no older
 	// than the parting of source and target; and, with no lines, who brought files that it
 	// changes and that target lacks.
-	Touched(ctx context.Context, source, target, id string) ([]Touch, error)
+	Touched(ctx context.Context, source, target, id string) (Touched, error)
 	// LastChanged gives the changeset that last changed each path of a branch, with the author
 	// who wrote it: of what was promoted not who did that. A path that the branch never had
 	// is left out.
@@ -202,9 +208,9 @@ type Merger interface {
 	// Bench opens the bench of a name, at a revision of target. Two of the same name must
 	// not be open at once; an empty name is one that nothing is kept of.
 	Bench(ctx context.Context, name, target string, base Revision) (Bench, error)
-	// Mark writes ledger entries to target, all or none. KindConflict where somebody else
-	// was faster.
-	Mark(ctx context.Context, target string, marks []Mark, by string) (Revision, error)
+	// Mark writes ledger entries on changesets of source to target, all or none. What is
+	// forgotten need not be of source any more. KindConflict where somebody else was faster.
+	Mark(ctx context.Context, source, target string, marks []Mark, by string) (Revision, error)
 	// Proofs gives what the newest commits of a branch say was tried on staging: releases.
 	Proofs(ctx context.Context, branch string) ([]ReleaseID, error)
 }
@@ -247,8 +253,8 @@ type Parallel interface {
 // ManyTouched is a Merger that tells of many changesets at once whose lines they change,
 // faster than of one after the other. It is found by assertion.
 type ManyTouched interface {
-	// TouchedByEach is Touched for each changeset of ids.
-	TouchedByEach(ctx context.Context, source, target string, ids []string) (map[string][]Touch, error)
+	// TouchedByEach is Touched for each changeset of ids. More files may go unasked than of one.
+	TouchedByEach(ctx context.Context, source, target string, ids []string) (map[string]Touched, error)
 }
 
 // DeskName is the name of the desk that every code has.

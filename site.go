@@ -49,6 +49,7 @@ type Code struct {
 	Submodules bool        // whether a tree that has them, or svn:externals, may roll (without their contents)
 	Password   SecretPlace // for svn:, https: and http: addresses of Subversion
 	Checks     []Check     // beside ConflictMarkers, in the site's order
+	Markers    Markers     // of ConflictMarkers
 }
 
 // Environment is where a code rolls to.

@@ -1,6 +1,7 @@
 package rollcall
 
 import (
+	"fmt"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -41,6 +42,26 @@ func PrintableLines(text string) string {
 		lines[i] = Printable(strings.TrimRight(line, "\r"))
 	}
 	return strings.Join(lines, "\n")
+}
+
+// Plural is a number with its noun, and with the verb where one follows.
+func Plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+// NamesOf says what there is, in a whole sentence: the codes are dns and www.
+func NamesOf(one, many string, names []string) string {
+	switch last := len(names) - 1; last {
+	case -1:
+		return "there is no " + one
+	case 0:
+		return "the only " + one + " is " + names[0]
+	default:
+		return "the " + many + " are " + strings.Join(names[:last], ", ") + " and " + names[last]
+	}
 }
 
 func unsafeRune(r rune) bool {

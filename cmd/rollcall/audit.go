@@ -58,9 +58,9 @@ func audit(ctx context.Context, g *global, environment string, selection rollcal
 	case err != nil:
 		return err
 	case problems > 0:
-		return rollcall.Errorf(rollcall.KindUnreachable, "%d of %d nodes could not be audited or repaired", problems, nodes)
+		return rollcall.Errorf(rollcall.KindUnreachable, "%d of %s could not be audited or repaired", problems, rollcall.Plural(nodes, "node", "nodes"))
 	case differ > 0:
-		return rollcall.Errorf(rollcall.KindRefused, "%d of %d nodes are not as they were rolled", differ, nodes).
+		return rollcall.Errorf(rollcall.KindRefused, "%d of %s rolled", differ, rollcall.Plural(nodes, "node is not as it was", "nodes are not as they were")).
 			WithHint("find out who changed them and why, then rollcall audit %s --repair", environment)
 	}
 	return nil
@@ -90,9 +90,10 @@ func newDoctor(g *global) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			printer.Note("%d looked at and fine, %d warnings, %d problems", count[rollcall.LevelOK], count[rollcall.LevelWarning], count[rollcall.LevelProblem])
+			printer.Note("%d looked at and fine, %s, %s", count[rollcall.LevelOK],
+				rollcall.Plural(count[rollcall.LevelWarning], "warning", "warnings"), rollcall.Plural(count[rollcall.LevelProblem], "problem", "problems"))
 			if n := count[rollcall.LevelProblem]; n > 0 {
-				return rollcall.Errorf(rollcall.KindRefused, "%d things would stop a roll", n)
+				return rollcall.Errorf(rollcall.KindRefused, "%s would stop a roll", rollcall.Plural(n, "thing", "things"))
 			}
 			return nil
 		},

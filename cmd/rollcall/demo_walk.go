@@ -141,8 +141,9 @@ func (w *walk) verdict() error {
 }
 
 func seen(c demo.Counts) string {
-	return fmt.Sprintf("%d pages, %d assets,\n  %d errors, %d pages made of two releases, %d missing assets",
-		c.Pages, c.Assets, c.Errors, c.Mixed, c.Missing)
+	return fmt.Sprintf("%s, %s,\n  %s, %s made of two releases, %s",
+		rollcall.Plural(c.Pages, "page", "pages"), rollcall.Plural(c.Assets, "asset", "assets"),
+		rollcall.Plural(c.Errors, "error", "errors"), rollcall.Plural(c.Mixed, "page", "pages"), rollcall.Plural(c.Missing, "missing asset", "missing assets"))
 }
 
 // play leaves the fleet open until Ctrl-C.

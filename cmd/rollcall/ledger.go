@@ -91,7 +91,7 @@ func newDeskImport(g *global) *cobra.Command {
 					return nil
 				}
 				if err == nil {
-					printer.Note("%d changesets are marked", len(imported.Marks))
+					printer.Note("%s marked", rollcall.Plural(len(imported.Marks), "changeset is", "changesets are"))
 				}
 				return err
 			})

@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/google/renameio/v2"
 	"github.com/spf13/cobra"
 
 	"github.com/rollcall-dev/rollcall"
@@ -142,20 +144,9 @@ func (o *resolveOptions) byHand(ctx context.Context) error {
 		return rollcall.Errorf(rollcall.KindInvalid, "%s has no two texts to edit", rollcall.Printable(one.Path)).
 			WithHint("take theirs, production, or a file: --take")
 	}
-	dir, err := os.MkdirTemp("", "rollcall-resolve-")
+	files, err := sides(one)
 	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	ext := filepath.Ext(one.Path)
-	files := map[string]string{}
-	for name, content := range map[string][]byte{
-		"base": sideContent(one.Base), "production": sideContent(one.Conflict.Production), "theirs": sideContent(one.Theirs), "merged": one.Marked,
-	} {
-		files[name] = filepath.Join(dir, name+ext)
-		if err := os.WriteFile(files[name], content, 0o600); err != nil {
-			return err
-		}
+		return fmt.Errorf("write what is to be edited: %w", err)
 	}
 	args, err := o.editor(files)
 	if err != nil {
@@ -164,11 +155,32 @@ func (o *resolveOptions) byHand(ctx context.Context) error {
 	command := exec.CommandContext(ctx, args[0], args[1:]...) //nolint:gosec // the person's own editor
 	command.Stdin, command.Stdout, command.Stderr = os.Stdin, os.Stderr, os.Stderr
 	if err := command.Run(); err != nil {
-		return rollcall.Errorf(rollcall.KindRefused, "%s: %w; nothing was decided", args[0], err)
+		return rollcall.Errorf(rollcall.KindRefused, "%s: %w; nothing was decided", args[0], err).
+			WithHint("what was saved is kept in %s: rollcall resolve %s %s --edit goes on from it", rollcall.Printable(one.Draft), outcome.Code, rollcall.Printable(one.Path))
 	}
-	o.resolve.Take = rollcall.TakeFile
-	o.resolve.Content, err = os.ReadFile(files["merged"])
+	o.resolve.Take, o.resolve.Edited = rollcall.TakeFile, true
+	o.resolve.Content, err = os.ReadFile(one.Draft)
 	return err
+}
+
+// sides writes what an editor or a merge tool is given: the sides beside the draft, and the
+// draft, where none was begun. All at once, or a process that dies here would leave half a text.
+func sides(one rollcall.ConflictView) (map[string]string, error) {
+	dir, ext := filepath.Dir(one.Draft), filepath.Ext(one.Draft)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	files := map[string]string{"merged": one.Draft}
+	for name, side := range map[string]*rollcall.ConflictSide{"base": one.Base, "production": one.Conflict.Production, "theirs": one.Theirs} {
+		files[name] = filepath.Join(dir, name+ext)
+		if err := os.WriteFile(files[name], sideContent(side), 0o600); err != nil {
+			return nil, err
+		}
+	}
+	if one.Begun {
+		return files, nil
+	}
+	return files, renameio.WriteFile(one.Draft, one.Marked, 0o600)
 }
 
 // editor is the command that a person makes the merged file with.

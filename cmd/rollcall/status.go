@@ -29,7 +29,7 @@ func newStatus(g *global) *cobra.Command {
 
 func newWhere(g *global) *cobra.Command {
 	return &cobra.Command{
-		Use: "where CHANGESET", Short: "Tell on which nodes a changeset is live, and since when",
+		Use: "where CHANGESET", Short: "Tell on which nodes a changeset is live and since when, and on which desk it lies",
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			control, err := g.control(c.Context())
@@ -37,11 +37,11 @@ func newWhere(g *global) *cobra.Command {
 				return err
 			}
 			defer control.Close()
-			places, err := control.Where(c.Context(), args[0])
+			found, err := control.Where(c.Context(), args[0])
 			if err != nil {
 				return err
 			}
-			return g.printer().Where(places)
+			return g.printer().Where(found)
 		},
 	}
 }

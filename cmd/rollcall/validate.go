@@ -37,7 +37,8 @@ func newValidate(g *global) *cobra.Command {
 			if g.json {
 				return printer.Object(map[string]any{"valid": true, "codes": len(s.Codes), "environments": len(s.Environments), "nodes": nodes})
 			}
-			printer.Line("fine: %d codes, %d environments, %d nodes", len(s.Codes), len(s.Environments), nodes)
+			printer.Line("fine: %s, %s, %s", rollcall.Plural(len(s.Codes), "code", "codes"),
+				rollcall.Plural(len(s.Environments), "environment", "environments"), rollcall.Plural(nodes, "node", "nodes"))
 			return nil
 		},
 	}

@@ -232,13 +232,9 @@ func (o *Outbox) log() *slog.Logger {
 
 // stillDue is for the person who rolled: the roll is done, only the channel does not know.
 func stillDue(name string, due []due, cause error) error {
-	number := "a notice is"
-	if len(due) > 1 {
-		number = fmt.Sprintf("%d notices are", len(due))
-	}
 	hint := "told with the next roll"
 	if more := rollcall.HintOf(cause); more != "" {
 		hint = more + "; " + hint
 	}
-	return &rollcall.Error{Kind: rollcall.KindOf(cause), Op: fmt.Sprintf("%s still due to %s", number, name), Hint: hint, Err: cause}
+	return &rollcall.Error{Kind: rollcall.KindOf(cause), Op: fmt.Sprintf("%s still due to %s", rollcall.Plural(len(due), "notice is", "notices are"), name), Hint: hint, Err: cause}
 }

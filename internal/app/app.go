@@ -122,7 +122,7 @@ func (a *App) environment(name string) (*rollcall.Environment, error) {
 	if near := site.Nearest(name, names); near != "" {
 		return nil, e.WithHint("did you mean %s?", near)
 	}
-	return nil, e.WithHint("there are %v", names)
+	return nil, e.WithHint("%s", rollcall.NamesOf("environment", "environments", names))
 }
 
 // environments gives the one that is named, or all in the order of their names.

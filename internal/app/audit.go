@@ -109,7 +109,7 @@ func (a *App) auditNode(ctx context.Context, env *rollcall.Environment, tier *ro
 		return err
 	}
 	if len(again.Drift) > 0 {
-		return rollcall.Errorf(rollcall.KindBroken, "%d paths still differ, %s among them", len(again.Drift), rollcall.Printable(again.Drift[0].Path)).
+		return rollcall.Errorf(rollcall.KindBroken, "%s, %s among them", rollcall.Plural(len(again.Drift), "path still differs", "paths still differ"), rollcall.Printable(again.Drift[0].Path)).
 			WithHint("somebody or something writes there: find out who")
 	}
 	result.Repaired = true

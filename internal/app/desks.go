@@ -25,13 +25,13 @@ func (a *App) code(name string) (*rollcall.Code, error) {
 		return code, nil
 	}
 	if name == "" {
-		return nil, rollcall.Errorf(rollcall.KindInvalid, "which code?").WithHint("there are %v", names)
+		return nil, rollcall.Errorf(rollcall.KindInvalid, "which code?").WithHint("%s", rollcall.NamesOf("code", "codes", names))
 	}
 	e := rollcall.Errorf(rollcall.KindNotFound, "there is no code %q", rollcall.Printable(name))
 	if near := site.Nearest(name, names); near != "" {
 		return nil, e.WithHint("did you mean %s?", near)
 	}
-	return nil, e.WithHint("there are %v", names)
+	return nil, e.WithHint("%s", rollcall.NamesOf("code", "codes", names))
 }
 
 // desks lists the desks of a code: main, and those that environments roll from.
@@ -55,7 +55,7 @@ func (a *App) desk(ctx context.Context, request rollcall.DeskRequest) (*desk.Des
 	name := cmp.Or(request.Desk, rollcall.DeskName)
 	if names := a.desks(code); !slices.Contains(names, name) {
 		return nil, rollcall.Errorf(rollcall.KindNotFound, "%s has no desk %q", code.Name, rollcall.Printable(name)).
-			WithHint("there are %v; another one comes with an environment that has from: candidate and desk: NAME", names)
+			WithHint("%s; another one comes with an environment that has from: candidate and desk: NAME", rollcall.NamesOf("desk", "desks", names))
 	}
 	note := request.Note
 	if note == nil {

@@ -167,7 +167,7 @@ func (x *examination) balancers(ctx context.Context, nodes nodeFleet) {
 		if least := tier.MinInService.AtLeast(len(points)); in <= least && least > 0 {
 			level, hint = rollcall.LevelProblem, "bring nodes back first: rollcall nodes "+x.env.Name+" shows which are out"
 		}
-		x.find("", "balancer", level, hint, "%s: %d of %d nodes are in service", tier.Name, in, len(points))
+		x.find("", "balancer", level, hint, "%s: %d of %s in service", tier.Name, in, rollcall.Plural(len(points), "node is", "nodes are"))
 	}
 }
 
@@ -213,7 +213,7 @@ func (x *examination) space(ctx context.Context, n rollcall.Node, has rollcall.N
 		return
 	}
 	if has.FreeFile >= 0 && has.FreeFile < 1000 {
-		x.find(n.Name, "space", rollcall.LevelProblem, "remove files there", "%d inodes are free beneath %s", has.FreeFile, n.Folder)
+		x.find(n.Name, "space", rollcall.LevelProblem, "remove files there", "%s free beneath %s", rollcall.Plural(int(has.FreeFile), "inode is", "inodes are"), n.Folder)
 		return
 	}
 	x.find(n.Name, "space", rollcall.LevelOK, "", "%d MB are free", has.Free>>20)

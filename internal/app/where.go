@@ -9,12 +9,33 @@ import (
 	"github.com/rollcall-dev/rollcall/internal/roll"
 )
 
-// Where tells on which nodes a changeset is live, and since which roll.
-func (a *App) Where(ctx context.Context, changeset string) ([]rollcall.Place, error) {
-	var places []rollcall.Place
+// sought is a changeset that is looked for.
+type sought struct {
+	rollcall.Changeset
+	on  rollcall.Revision // of production, that brought it
+	why error             // where production has it not: then on is zero
+}
+
+// Where tells on which desks a changeset lies, on which nodes it is live, and since which roll.
+func (a *App) Where(ctx context.Context, text string) (*rollcall.Whereabouts, error) {
+	found := &rollcall.Whereabouts{}
 	var lastErr error
+	codes := map[*rollcall.Code]*sought{}
 	for _, env := range must(a.environments("")) {
-		place, err := a.whereIn(ctx, env, changeset)
+		repo, err := a.repositoryFor(ctx, env, func(string) {})
+		if err != nil {
+			return nil, err
+		}
+		what, asked := codes[env.Code]
+		if !asked {
+			if what, err = a.changeset(ctx, repo, env.Code, text); err == nil {
+				err = a.lying(ctx, env.Code, what, found)
+			}
+			codes[env.Code] = what
+		}
+		if err == nil && what != nil {
+			err = a.whereIn(ctx, repo, env, what, found)
+		}
 		if rollcall.KindOf(err) == rollcall.KindNotFound || rollcall.KindOf(err) == rollcall.KindRefused {
 			lastErr = err // not in this environment's code, or not on its branch
 			continue
@@ -22,58 +43,83 @@ func (a *App) Where(ctx context.Context, changeset string) ([]rollcall.Place, er
 		if err != nil {
 			return nil, err
 		}
-		places = append(places, *place)
 	}
-	if len(places) == 0 && lastErr != nil {
+	if len(found.Places)+len(found.Desks) == 0 && lastErr != nil {
 		return nil, lastErr
 	}
-	return places, nil
+	return found, nil
 }
 
 func must(environments []*rollcall.Environment, _ error) []*rollcall.Environment { return environments }
 
-func (a *App) whereIn(ctx context.Context, env *rollcall.Environment, changeset string) (*rollcall.Place, error) {
-	repo, err := a.repositoryFor(ctx, env, func(string) {})
-	if err != nil {
-		return nil, err
+// lying adds the desks of a code that a changeset lies on.
+func (a *App) lying(ctx context.Context, code *rollcall.Code, what *sought, found *rollcall.Whereabouts) error {
+	for _, name := range a.desks(code) {
+		state, err := desk.ReadState(ctx, a.record, code.Name, name)
+		if err != nil {
+			return err
+		}
+		if i := desk.Step(state.Steps, what.ID); i >= 0 {
+			found.Desks = append(found.Desks, rollcall.OnDesk{
+				Desk: name, Code: code.Name, By: state.By, Since: state.Since, Target: state.Target,
+				Kind: state.Steps[i].Kind, Merged: i < state.Merged, Changeset: what.Changeset,
+			})
+		}
 	}
-	what, revision, err := a.changeset(ctx, repo, env.Code, changeset)
-	if err != nil {
-		return nil, err
-	}
+	return nil
+}
+
+// whereIn adds an environment, where it may have the changeset: of what is not committed
+// only if it has.
+func (a *App) whereIn(ctx context.Context, repo rollcall.Repository, env *rollcall.Environment, what *sought, found *rollcall.Whereabouts) error {
 	state, err := roll.ReadState(ctx, a.record, env.Name)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if rollcall.IsCandidate(state.Live.Revision.ID) {
-		return nil, rollcall.Errorf(rollcall.KindNotFound, "%s has a candidate that is not committed: what is in it is not known", env.Name)
+	candidates, err := desk.Candidates(ctx, a.record, env.Code.Name, env.Desk)
+	if err != nil {
+		return err
+	}
+	if live := state.Live.Revision; rollcall.IsCandidate(live.ID) && candidates[live.Tree] == nil {
+		return rollcall.Errorf(rollcall.KindNotFound, "%s has a candidate that this record does not know: what is in it can't be told", env.Name)
 	}
 	known, err := a.known(ctx, env, state)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	place := &rollcall.Place{
+	place := rollcall.Place{
 		Environment: env.Name, Nodes: []string{}, Missing: []string{},
-		Changeset: what,
+		Changeset: what.Changeset,
 	}
 	// Which of the releases that stand somewhere have it, and since when the oldest of
 	// those that follow each other without a gap up to now.
 	with := map[rollcall.ReleaseID]bool{}
 	history := append(slices.Clone(state.Before), state.Live)
-	for i := len(history) - 1; i >= 0; i-- {
-		live := history[i]
-		if live.Release == "" || rollcall.IsCandidate(live.Revision.ID) {
-			continue // nobody can list what a candidate that was not committed has
+	for _, live := range slices.Backward(history) {
+		made := candidates[live.Revision.Tree]
+		if live.Release == "" || rollcall.IsCandidate(live.Revision.ID) && made == nil {
+			continue
 		}
-		has, err := contains(ctx, repo, live.Revision.ID, revision.ID)
+		has := false
+		if rollcall.IsCandidate(live.Revision.ID) {
+			has, err = holds(ctx, repo, env.Code, made, what)
+		} else if what.on.ID != "" {
+			has, err = contains(ctx, repo, live.Revision.ID, what.on.ID)
+		}
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if !has {
 			break
 		}
 		with[live.Release] = true
 		place.Live, place.Since, place.Roll, place.By = true, live.At, live.Roll, live.By
+	}
+	if what.on.ID == "" {
+		if !place.Live {
+			return what.why
+		}
+		place.Candidate = state.Live.Revision.ID
 	}
 	for _, node := range env.Nodes() {
 		if with[known[node.Name]] {
@@ -82,38 +128,58 @@ func (a *App) whereIn(ctx context.Context, env *rollcall.Environment, changeset 
 			place.Missing = append(place.Missing, node.Name)
 		}
 	}
-	return place, nil
+	found.Places = append(found.Places, place)
+	return nil
+}
+
+// holds tells whether a candidate has a changeset: it was merged there, or stood on the
+// branch before.
+func holds(ctx context.Context, repo rollcall.Repository, code *rollcall.Code, made *desk.Candidate, what *sought) (bool, error) {
+	if i := desk.Step(made.Steps, what.ID); i >= 0 {
+		return made.Steps[i].Kind != rollcall.StepBackOut, nil
+	}
+	if what.on.ID == "" || made.Target != code.Production {
+		return false, nil
+	}
+	if made.Committed != nil {
+		return contains(ctx, repo, made.Committed.ID, what.on.ID)
+	}
+	return contains(ctx, repo, made.Base.ID, what.on.ID)
 }
 
 // changeset finds a changeset, and the revision of the production branch that brought it:
 // people know it by its name on the trunk.
-func (a *App) changeset(ctx context.Context, repo rollcall.Repository, code *rollcall.Code, text string) (rollcall.Changeset, rollcall.Revision, error) {
+func (a *App) changeset(ctx context.Context, repo rollcall.Repository, code *rollcall.Code, text string) (*sought, error) {
 	revision, err := repo.At(ctx, code.Production, text)
-	what := rollcall.Changeset{
-		ID: revision.ID, Author: revision.Author, Date: revision.Time, Subject: revision.Subject, Tickets: []string{}, Files: []string{},
+	if err == nil {
+		return &sought{Changeset: rollcall.Changeset{
+			ID: revision.ID, Author: revision.Author, Date: revision.Time, Subject: revision.Subject, Tickets: []string{}, Files: []string{},
+		}, on: revision}, nil
 	}
 	kind := rollcall.KindOf(err)
-	if err == nil || !code.Promotes() || kind != rollcall.KindNotFound && kind != rollcall.KindRefused {
-		return what, revision, err
+	if !code.Promotes() || kind != rollcall.KindNotFound && kind != rollcall.KindRefused {
+		return nil, err
 	}
 	merger, mergerErr := a.merger(ctx, code, func(string) {})
 	if mergerErr != nil {
-		return what, revision, mergerErr
+		return nil, mergerErr
 	}
 	all, listErr := merger.Standees(ctx, code.Trunk, code.Production, true)
 	if listErr != nil {
-		return what, revision, listErr
+		return nil, listErr
 	}
 	one, findErr := desk.Find(all, text)
-	switch {
-	case findErr != nil:
-		return what, revision, err
-	case one.Standing != rollcall.StandIntegrated || one.In == "":
-		return what, revision, rollcall.Errorf(rollcall.KindRefused, "%s is not in production: it is %s", one.Short(), one.Standing).
-			WithHint("see rollcall show %s %s", code.Name, one.Short())
+	if findErr != nil {
+		return nil, err
 	}
-	revision, err = repo.At(ctx, code.Production, one.In)
-	return one.Changeset, revision, err
+	what := &sought{Changeset: one.Changeset}
+	if one.Standing != rollcall.StandIntegrated || one.In == "" {
+		what.why = rollcall.Errorf(rollcall.KindRefused, "%s is not in production: it is %s", one.Short(), one.Standing).
+			WithHint("see rollcall show %s %s", code.Name, one.Short())
+		return what, nil
+	}
+	what.on, err = repo.At(ctx, code.Production, one.In)
+	return what, err
 }
 
 // contains tells whether a revision has another one in its history.

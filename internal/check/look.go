@@ -82,7 +82,7 @@ func (l *looking) files() string { return filepath.Join(l.work.dir, "files") }
 // all runs jobs, as many at once as there are processors, each as soon as its file is
 // there. Those of the tree follow: the repository has one reader at a time.
 func (l *looking) all(ctx context.Context, files, trees []job) error {
-	l.note("running %d checks", l.total)
+	l.note("running %s", rollcall.Plural(l.total, "check", "checks"))
 	group, ctx := errgroup.WithContext(ctx)
 	ready := make(chan job, l.total) // the repository waits for no command
 	group.Go(func() error {

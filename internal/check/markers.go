@@ -24,11 +24,12 @@ const (
 	keptWas   = "was "
 )
 
-// marked lists what the built-in check looks at: what differs from the base, or every file.
+// marked lists what the built-in check looks at: what differs from the base, or every file,
+// but for those that hold markers on purpose.
 func (r *run) marked() []subject {
 	var all []subject
 	add := func(e *rollcall.TreeEntry) {
-		if !isFile(e) {
+		if !isFile(e) || rollcall.MatchAny(r.Code.Markers.Exclude, e.Path) {
 			return
 		}
 		before, differs := r.differ[e.Path]

@@ -112,3 +112,26 @@ func FuzzMarkers(f *testing.F) {
 		conflictLines(a)
 	})
 }
+
+// What holds markers on purpose passes, and nothing else: not even with the same content.
+func TestMarkersOnPurpose(t *testing.T) {
+	w := newWorld(t)
+	w.code.Exclude = []string{"tests/"}
+	tree := w.tree(map[string]string{"tests/merge/m": conflict, "tests/other": conflict, "docs/git.md": conflict, "git.md": conflict})
+	for _, c := range []struct {
+		exclude []string
+		want    map[string]string
+	}{
+		{nil, map[string]string{"tests/merge/m": "", "tests/other": "", "docs/git.md": "", "git.md": ""}},
+		{[]string{"tests/merge/", "docs/git.md"}, map[string]string{"tests/other": "", "git.md": ""}},
+	} {
+		w.code.Markers.Exclude = c.exclude
+		got := map[string]string{}
+		for _, f := range w.run(tree, "").Failures {
+			got[f.Path] = ""
+		}
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("without %v (-want +got):\n%s", c.exclude, diff)
+		}
+	}
+}

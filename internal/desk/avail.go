@@ -45,7 +45,7 @@ func (d *Desk) Avail(ctx context.Context, request rollcall.AvailRequest) ([]roll
 	for _, s := range wanted {
 		a := rollcall.Available{Code: d.Code.Name, Standee: s, Needs: []string{}, Conflicts: []string{}}
 		if p, ok := known[s.ID]; ok {
-			a.Predicted = true
+			a.Predicted, a.Unasked = true, p.Unasked
 			a.Needs, a.Conflicts = append(a.Needs, p.Needs...), append(a.Conflicts, p.Conflicts...)
 			if !p.Changed && len(p.Conflicts) == 0 && s.Standing == rollcall.StandEligible {
 				a.Standing = rollcall.StandNoop
@@ -86,7 +86,7 @@ func (d *Desk) predict(ctx context.Context, wanted, listed []rollcall.Standee, m
 	if len(asked) == 0 {
 		return known, nil
 	}
-	d.note("predicting what would come of %s", plural(len(asked), "changeset"))
+	d.note("predicting what would come of %s", rollcall.Plural(len(asked), "changeset", "changesets"))
 	fresh, err := d.tryEach(ctx, base, asked)
 	if err != nil {
 		return nil, err
@@ -155,7 +155,7 @@ func (d *Desk) addNeeds(ctx context.Context, base rollcall.Revision, asked, list
 	}
 	for _, s := range asked {
 		p := fresh[s.ID]
-		p.Needs = needsOf(touched[s.ID], s, listed)
+		p.Needs, p.Unasked = needsOf(touched[s.ID].Touches, s, listed), touched[s.ID].Unasked
 		fresh[s.ID] = p
 	}
 	until := time.Now().Add(availTime)
@@ -207,13 +207,14 @@ func (d *Desk) Show(ctx context.Context, text string) (*rollcall.Shown, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, t := range touched {
+	for _, t := range touched.Touches {
 		by := rollcall.Toucher{Path: t.Path, Lines: t.Lines, Standee: rollcall.Standee{Changeset: rollcall.Changeset{ID: t.ID}}}
 		if i := slices.IndexFunc(listed, func(l rollcall.Standee) bool { return l.ID == t.ID }); i >= 0 {
 			by.Standee = listed[i]
 		}
 		shown.Touched = append(shown.Touched, by)
 	}
+	shown.Unasked = touched.Unasked
 	if !one.Standing.Mergeable() {
 		return shown, nil
 	}
@@ -222,6 +223,9 @@ func (d *Desk) Show(ctx context.Context, text string) (*rollcall.Shown, error) {
 		return nil, err
 	}
 	p := known[one.ID]
+	if touched.Unasked < p.Unasked { // it was one of many then
+		p.Needs = needsOf(touched.Touches, *one, listed)
+	}
 	shown.Predicted, shown.Needs, shown.Conflicts = true, append(shown.Needs, p.Needs...), append(shown.Conflicts, p.Conflicts...)
 	if len(p.Conflicts) > 0 {
 		base, err := d.Repo.Tip(ctx, d.Code.Production)

@@ -61,7 +61,7 @@ func failing(report *rollcall.CheckReport, err error, what string) error {
 	if err != nil || report.Passed() {
 		return err
 	}
-	return rollcall.Errorf(rollcall.KindRefused, "%s in the checks of %s", plural(len(report.Failures), "failure"), what).
+	return rollcall.Errorf(rollcall.KindRefused, "%s in the checks of %s", rollcall.Plural(len(report.Failures), "failure", "failures"), what).
 		WithHint("mend it on the trunk and merge that too, or take what brings it off the desk: rollcall merge CODE --drop CHANGESET")
 }
 

@@ -167,5 +167,9 @@ func (d *Desk) Abandon(ctx context.Context, request rollcall.DeskRequest) (*roll
 	if !s.state.Open() {
 		return outcome, nil
 	}
-	return outcome, s.append(ctx, rollcall.NewEvent(rollcall.EventDeskAbandoned, abandoned{By: s.By}))
+	if err := s.append(ctx, rollcall.NewEvent(rollcall.EventDeskAbandoned, abandoned{By: s.By})); err != nil {
+		return outcome, err
+	}
+	s.keepDrafts(nil)
+	return outcome, nil
 }

@@ -45,7 +45,7 @@ func (d *Desk) Mark(ctx context.Context, request rollcall.MarkRequest) ([]rollca
 	if len(marks) == 0 {
 		return nil, rollcall.Errorf(rollcall.KindInvalid, "no changeset is named")
 	}
-	_, err = d.Repo.Mark(ctx, d.Code.Production, marks, d.By)
+	_, err = d.Repo.Mark(ctx, d.Code.Trunk, d.Code.Production, marks, d.By)
 	return marked, err
 }
 
@@ -67,7 +67,7 @@ func (d *Desk) forget(ctx context.Context, request rollcall.MarkRequest) ([]roll
 		}
 		marks = append(marks, rollcall.Mark{Kind: rollcall.MarkForgotten, ID: text, Why: rollcall.Printable(request.Why)})
 	}
-	_, err := d.Repo.Mark(ctx, d.Code.Production, marks, d.By)
+	_, err := d.Repo.Mark(ctx, d.Code.Trunk, d.Code.Production, marks, d.By)
 	return nil, err
 }
 
@@ -115,6 +115,6 @@ func (d *Desk) Import(ctx context.Context, confirm func(*rollcall.Imported) erro
 	if err := confirm(imported); err != nil {
 		return imported, err
 	}
-	_, err = d.Repo.Mark(ctx, d.Code.Production, imported.Marks, d.By)
+	_, err = d.Repo.Mark(ctx, d.Code.Trunk, d.Code.Production, imported.Marks, d.By)
 	return imported, err
 }

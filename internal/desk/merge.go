@@ -66,7 +66,7 @@ func (s *session) without(drop []string) ([]rollcall.DeskStep, error) {
 		}
 		one, err := Find(here, text)
 		if err != nil {
-			return nil, rollcall.Errorf(rollcall.KindNotFound, "%s is not on the desk", rollcall.Printable(text)).WithHint("there are %s", names(steps))
+			return nil, rollcall.Errorf(rollcall.KindNotFound, "%s is not on the desk", rollcall.Printable(text)).WithHint("it has %s on it", names(steps))
 		}
 		steps = slices.DeleteFunc(steps, func(o rollcall.DeskStep) bool { return o.ID == one.ID })
 	}
@@ -217,9 +217,9 @@ func (s *session) mayMerge(ctx context.Context, source, target string) error {
 			case len(developers) == 0:
 				return e.WithHint("no branch is named like %s", s.Code.Branches)
 			case target == s.Code.Trunk:
-				return e.WithHint("there are %s; and what was committed to %s is landed by that name", few(developers), s.Code.Production)
+				return e.WithHint("it has %s; and what was committed to %s is landed by that name", few(developers), s.Code.Production)
 			default:
-				return e.WithHint("there are %s", few(developers))
+				return e.WithHint("it has %s", few(developers))
 			}
 		}
 	}
@@ -314,8 +314,11 @@ func (s *session) put(ctx context.Context, source, target string, steps []rollca
 				return nil, err
 			}
 		}
-	} else if err := s.append(ctx, events...); err != nil {
-		return nil, err
+	} else {
+		if err := s.append(ctx, events...); err != nil {
+			return nil, err
+		}
+		s.keepDrafts(b.conflicts)
 	}
 	return s.tell(ctx, b, dryRun)
 }
@@ -378,11 +381,4 @@ func few(texts []string) string {
 		texts = append(slices.Clone(texts[:namedAtMost]), fmt.Sprintf("%d more", len(texts)-namedAtMost))
 	}
 	return strings.Join(texts, ", ")
-}
-
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

@@ -32,7 +32,7 @@ func (s *session) needs(ctx context.Context) (map[string][]string, []rollcall.St
 	}
 	all := map[string][]string{}
 	var named []rollcall.Standee
-	touched := map[string][]rollcall.Touch{}
+	touched := map[string]rollcall.Touched{}
 	for source, picked := range picks(s.state.Steps, listed) {
 		some, err := touchedByEach(ctx, s.Repo, source, s.state.Target, picked)
 		if err != nil {
@@ -48,7 +48,7 @@ func (s *session) needs(ctx context.Context) (map[string][]string, []rollcall.St
 		if i < 0 {
 			continue
 		}
-		ids := needsOf(touched[step.ID], listed[i], listed)
+		ids := needsOf(touched[step.ID].Touches, listed[i], listed)
 		ids = slices.DeleteFunc(ids, func(id string) bool {
 			return slices.ContainsFunc(s.state.Steps, func(o rollcall.DeskStep) bool { return o.ID == id })
 		})
@@ -77,12 +77,12 @@ func picks(steps []rollcall.DeskStep, listed []rollcall.Standee) map[string][]st
 }
 
 // touchedByEach tells of changesets whose lines they change.
-func touchedByEach(ctx context.Context, repo rollcall.Merger, source, target string, ids []string) (map[string][]rollcall.Touch, error) {
+func touchedByEach(ctx context.Context, repo rollcall.Merger, source, target string, ids []string) (map[string]rollcall.Touched, error) {
 	if many, ok := repo.(rollcall.ManyTouched); ok {
 		return many.TouchedByEach(ctx, source, target, ids)
 	}
 	var mu sync.Mutex
-	all := map[string][]rollcall.Touch{}
+	all := map[string]rollcall.Touched{}
 	work, workCtx := errgroup.WithContext(ctx)
 	work.SetLimit(runtime.GOMAXPROCS(0))
 	for _, id := range ids {
@@ -240,7 +240,7 @@ func (f *search) likely(ctx context.Context, one rollcall.Standee) ([]rollcall.D
 		}
 		var next []rollcall.Standee
 		for _, s := range asked {
-			for _, id := range needsOf(touched[s.ID], s, f.listed) {
+			for _, id := range needsOf(touched[s.ID].Touches, s, f.listed) {
 				if f.has(steps, id) || len(steps) >= minimumOf {
 					continue
 				}

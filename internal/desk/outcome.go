@@ -2,6 +2,7 @@ package desk
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/rollcall-dev/rollcall"
@@ -50,6 +51,9 @@ func (s *session) explain(ctx context.Context, o *rollcall.DeskOutcome, conflict
 	for _, c := range conflicts {
 		view := rollcall.ConflictView{Conflict: c, Target: s.state.Target, Step: step, TheirsBy: brings}
 		view.Regions, view.Marked = compare(ctx, c, s.state.Target, rollcall.ShortRevision(step.ID))
+		if err := s.begun(&view); err != nil {
+			return fmt.Errorf("read what was edited: %w", err)
+		}
 		if by, ok := last[c.Path]; ok {
 			view.Production = &by
 		}

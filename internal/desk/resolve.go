@@ -50,7 +50,7 @@ func (d *Desk) Resolve(ctx context.Context, request rollcall.ResolveRequest) (*r
 	if i < 0 {
 		return nil, noConflict(s.Code.Name, request, conflicts)
 	}
-	decision, err := decide(conflicts[i], request.Take, request.Content)
+	decision, err := d.decide(conflicts[i], request)
 	if err != nil {
 		return nil, err
 	}
@@ -71,6 +71,7 @@ func (d *Desk) Resolve(ctx context.Context, request rollcall.ResolveRequest) (*r
 		if err != nil {
 			return nil, err
 		}
+		s.keepDrafts(rest)
 		outcome.DeskState = *s.state
 		return outcome, s.explain(ctx, outcome, rest)
 	}
@@ -91,7 +92,7 @@ func noConflict(code string, request rollcall.ResolveRequest, conflicts []rollca
 		all = append(all, c.Name())
 	}
 	wanted := rollcall.Conflict{Path: request.Path, Property: request.Property}
-	return rollcall.Errorf(rollcall.KindNotFound, "%s has no conflict", wanted.Name()).WithHint("those with one are %s", few(all))
+	return rollcall.Errorf(rollcall.KindNotFound, "%s has no conflict", wanted.Name()).WithHint("there is one in %s", few(all))
 }
 
 // conflicts makes the conflicts of the desk again, with their sides, on the base that they
@@ -114,19 +115,27 @@ func (s *session) conflicts(ctx context.Context) ([]rollcall.Conflict, bool, err
 }
 
 // decide makes a decision out of what a person took.
-func decide(c rollcall.Conflict, take rollcall.Take, content []byte) (rollcall.Resolution, error) {
-	r := rollcall.Resolution{Path: c.Path, Property: c.Property, Of: c.Fingerprint(), Take: take, Type: rollcall.TypeFile}
+func (d *Desk) decide(c rollcall.Conflict, request rollcall.ResolveRequest) (rollcall.Resolution, error) {
+	r := rollcall.Resolution{Path: c.Path, Property: c.Property, Of: c.Fingerprint(), Take: request.Take, Type: rollcall.TypeFile}
 	side := c.Theirs
-	switch take {
+	switch request.Take {
 	case rollcall.TakeTheirs:
 	case rollcall.TakeProduction:
 		side = c.Production
 	case rollcall.TakeFile:
-		if line := strangeMarker(content, c); line > 0 {
-			return r, rollcall.Errorf(rollcall.KindRefused, "line %d of what is to stand in %s is a conflict marker", line, rollcall.Printable(c.Path)).
-				WithHint("decide there too, and take the markers out")
+		line := strangeMarker(request.Content, c)
+		if line == 0 && request.Edited {
+			line = leftMarker(request.Content, c)
 		}
-		r.Content = content
+		if line > 0 {
+			e := rollcall.Errorf(rollcall.KindRefused, "line %d of what is to stand in %s is a conflict marker", line, rollcall.Printable(c.Path))
+			if request.Edited {
+				return r, e.WithHint("decide there too: rollcall resolve %s %s --edit goes on from what you have, which is kept in %s",
+					d.Code.Name, rollcall.Printable(c.Path), rollcall.Printable(d.draft(c)))
+			}
+			return r, e.WithHint("decide there too, and take the markers out")
+		}
+		r.Content = request.Content
 		for _, side := range []*rollcall.ConflictSide{c.Theirs, c.Production, c.Base} {
 			if side != nil && side.Type != rollcall.TypeLink {
 				r.Type = side.Type
@@ -135,7 +144,7 @@ func decide(c rollcall.Conflict, take rollcall.Take, content []byte) (rollcall.R
 		}
 		return r, nil
 	default:
-		return r, rollcall.Errorf(rollcall.KindInvalid, "%q can't be taken", rollcall.Printable(string(take))).
+		return r, rollcall.Errorf(rollcall.KindInvalid, "%q can't be taken", rollcall.Printable(string(request.Take))).
 			WithHint("take theirs, production, or name a file")
 	}
 	if side == nil {
@@ -164,6 +173,21 @@ func strangeMarker(content []byte, c rollcall.Conflict) int {
 			if strings.HasPrefix(line, mark) && !own[line] {
 				return n
 			}
+		}
+	}
+	return 0
+}
+
+// leftMarker finds a line of an edited text that is one of the markers that it began with:
+// rows of a width that no line of the sides begins with.
+func leftMarker(content []byte, c rollcall.Conflict) int {
+	width := markerWidth(c)
+	n := 0
+	for line := range bytes.Lines(content) {
+		n++
+		line = bytes.TrimRight(line, "\r\n")
+		if row := rowOf(line); row == width && (len(line) == row || line[row] == ' ') {
+			return n
 		}
 	}
 	return 0

@@ -61,7 +61,7 @@ func compare(ctx context.Context, c rollcall.Conflict, target, theirs string) ([
 		texts[i] = slices.Collect(strings.Lines(string(side)))
 	}
 	hunks := parseHunks(string(out))
-	return regionsOf(hunks, texts), marked(hunks, texts, target, theirs)
+	return regionsOf(hunks, texts), marked(hunks, texts, markerWidth(c), target, theirs)
 }
 
 // hunk is a place where the three differ. only is which of them differs from the other
@@ -132,9 +132,37 @@ func regionsOf(hunks []hunk, texts [3][]string) []rollcall.ConflictRegion {
 	return all
 }
 
+// markerWidth is how long the rows are that part the sides in a text for an editor: 7, as
+// everywhere, or longer where a line of the sides itself begins with such a row.
+func markerWidth(c rollcall.Conflict) int {
+	own := map[int]bool{}
+	for _, side := range []*rollcall.ConflictSide{c.Base, c.Production, c.Theirs} {
+		if side == nil {
+			continue
+		}
+		for line := range bytes.Lines(side.Content) {
+			own[rowOf(line)] = true
+		}
+	}
+	width := 7
+	for own[width] {
+		width++
+	}
+	return width
+}
+
+// rowOf is how many of the same sign of a marker a line begins with.
+func rowOf(line []byte) int {
+	if len(line) == 0 || !strings.ContainsRune("<|=>", rune(line[0])) {
+		return 0
+	}
+	return len(line) - len(bytes.TrimLeft(line, string(line[0])))
+}
+
 // marked is the text that both sides come to, with both of them where they differ.
-func marked(hunks []hunk, texts [3][]string, target, theirs string) []byte {
+func marked(hunks []hunk, texts [3][]string, width int, target, theirs string) []byte {
 	var b strings.Builder
+	mark := func(sign, name string) { b.WriteString(strings.Repeat(sign, width) + name + "\n") }
 	write := func(lines []string) {
 		for _, line := range lines {
 			b.WriteString(line)
@@ -154,13 +182,13 @@ func marked(hunks []hunk, texts [3][]string, target, theirs string) []byte {
 		case 3:
 			write(h.part(texts, 2))
 		default:
-			b.WriteString("<<<<<<< " + target + "\n")
+			mark("<", " "+target)
 			write(h.part(texts, 0))
-			b.WriteString("||||||| before both\n")
+			mark("|", " before both")
 			write(h.part(texts, 1))
-			b.WriteString("=======\n")
+			mark("=", "")
 			write(h.part(texts, 2))
-			b.WriteString(">>>>>>> " + theirs + "\n")
+			mark(">", " "+theirs)
 		}
 	}
 	write(texts[0][at:])

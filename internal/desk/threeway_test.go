@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -38,6 +39,11 @@ func TestCompare(t *testing.T) {
 			[]rollcall.ConflictRegion{{Line: 3, Base: []string{}, Production: []string{"A"}, Theirs: []string{"B"}}},
 			"====\n1:3c\n<<<<<<< live\nA\n||||||| before both\n=======\nB\n>>>>>>> r7\n",
 		},
+		"rows of a text that are as wide as markers": {
+			"=======\n>>>>>>>> quoted\n1\n", "=======\n>>>>>>>> quoted\n2\n", "=======\n>>>>>>>> quoted\n3\n",
+			[]rollcall.ConflictRegion{{Line: 3, Base: []string{"1"}, Production: []string{"2"}, Theirs: []string{"3"}}},
+			"=======\n>>>>>>>> quoted\n<<<<<<<<< live\n2\n||||||||| before both\n1\n=========\n3\n>>>>>>>>> r7\n",
+		},
 		"both the same": {"1\n", "2\n", "2\n", nil, "2\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -63,11 +69,15 @@ func FuzzHunks(f *testing.F) {
 		hunks := parseHunks(out)
 		texts := [3][]string{{a}, {b}, {c, c}}
 		regionsOf(hunks, texts)
-		marked(hunks, texts, "x", "y")
+		marked(hunks, texts, 7, "x", "y")
 	})
 }
 
 func TestDecide(t *testing.T) {
+	d := &Desk{Code: &rollcall.Code{Name: "www"}, Name: "main", Dir: "desks/www"}
+	decide := func(c rollcall.Conflict, take rollcall.Take, content []byte) (rollcall.Resolution, error) {
+		return d.decide(c, rollcall.ResolveRequest{Take: take, Content: content})
+	}
 	c := rollcall.Conflict{Path: "a", Production: side("p\n"), Theirs: &rollcall.ConflictSide{Type: rollcall.TypeExecutable, Content: []byte("<<<<<<< t\n")}}
 	if r, err := decide(c, rollcall.TakeTheirs, nil); err != nil || string(r.Content) != "<<<<<<< t\n" || r.Type != rollcall.TypeExecutable || r.Of != c.Fingerprint() {
 		t.Errorf("theirs: %+v, %v", r, err)
@@ -84,5 +94,32 @@ func TestDecide(t *testing.T) {
 	}
 	if _, err := decide(c, "mine", nil); rollcall.KindOf(err) != rollcall.KindInvalid {
 		t.Errorf("mine: %v", err)
+	}
+}
+
+// What was edited is refused while any of the markers that it began with is left.
+func TestDecideEdited(t *testing.T) {
+	d := &Desk{Code: &rollcall.Code{Name: "www"}, Name: "main", Dir: "desks/www"}
+	for _, one := range []struct {
+		theirs, text string
+		left         bool
+	}{
+		{"t\n", "x\n=======\r\n", true},
+		{"t\n", "x\n<<<<<<<\n", true},
+		{"t\n", "||||||| before both\n", true},
+		{"t\n", "========\n<<<<<<<x\n", false}, // a heading, and no marker
+		{"<<<<<<< t\n", "<<<<<<< t\n", false},  // it stands there anyway
+		{"=======\n", "=======\n", false},
+		{"=======\n", "=======\n========\n", true}, // they were made wider than it
+		{"=======\n", ">>>>>>> a tool's\n", true},
+	} {
+		c := rollcall.Conflict{Path: "a.txt", Production: side("p\n"), Theirs: side(one.theirs)}
+		r, err := d.decide(c, rollcall.ResolveRequest{Take: rollcall.TakeFile, Content: []byte(one.text), Edited: true})
+		if !one.left && (err != nil || string(r.Content) != one.text) {
+			t.Errorf("%q: %q, %v", one.text, r.Content, err)
+		}
+		if one.left && (rollcall.KindOf(err) != rollcall.KindRefused || !strings.Contains(rollcall.HintOf(err), "desks/www/drafts/main/"+c.Fingerprint()+"/merged.txt")) {
+			t.Errorf("%q: %v, hint %s", one.text, err, rollcall.HintOf(err))
+		}
 	}
 }

@@ -230,7 +230,7 @@ func (f *folder) enough(r *wire.Receive) error {
 			WithHint("free some space there, or lower the environment's keep: in rollcall.yaml")
 	}
 	if files >= 0 && files < int64(r.Created)+100 {
-		return rollcall.Errorf(rollcall.KindBroken, "the disk of %s has %d inodes free, and the release takes %d", f.dir, files, r.Created+100).
+		return rollcall.Errorf(rollcall.KindBroken, "the disk of %s has %s free, and the release takes %d", f.dir, rollcall.Plural(int(files), "inode", "inodes"), r.Created+100).
 			WithHint("remove files there, or lower the environment's keep: in rollcall.yaml")
 	}
 	return nil

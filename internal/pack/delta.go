@@ -26,8 +26,7 @@ type differ struct{ table []uint32 }
 // append appends the operations that make new out of old, and tells how many bytes of
 // new are literals.
 func (d *differ) append(b, old, new []byte) (_ []byte, literals int) {
-	table, shift := d.index(old)
-	var literal, position, oldEnd int // new[literal:position] is not yet written
+	var literal, oldEnd int // new[literal:] is not yet written
 	emit := func(from, to, start int) {
 		b = binary.AppendUvarint(b, uint64(from-literal))
 		b = append(b, new[literal:from]...)
@@ -37,9 +36,17 @@ func (d *differ) append(b, old, new []byte) (_ []byte, literals int) {
 		oldEnd = start + to - from
 		literal = to
 	}
-	for position+blockSize <= len(new) && len(table) > 0 {
-		candidate := int(table[blockHash(new[position:])>>shift]) - 1
-		if candidate < 0 || !sameBlock(old[candidate:], new[position:]) {
+	// Most of a changed file is as it was, before and behind what changed: only what lies
+	// between is indexed and looked through.
+	head, tail := common(old, new)
+	if head > 0 {
+		emit(0, head, 0)
+	}
+	end := len(new) - tail
+	table, shift := d.index(old[head : len(old)-tail])
+	for position := head; position+blockSize <= end && len(table) > 0; {
+		candidate := int(table[blockHash(new[position:])>>shift]) - 1 + head
+		if candidate < head || !sameBlock(old[candidate:], new[position:]) {
 			// The farther from the last match, the less is looked at: what has nothing
 			// in common with its old file must not cost more than reading it.
 			position += 1 + (position-literal)>>9
@@ -50,9 +57,12 @@ func (d *differ) append(b, old, new []byte) (_ []byte, literals int) {
 			from--
 			start--
 		}
-		length := blockSize + matchLength(old[candidate+blockSize:], new[position+blockSize:])
+		length := blockSize + matchLength(old[candidate+blockSize:], new[position+blockSize:end])
 		emit(from, position+length, start)
 		position += length
+	}
+	if tail > 0 {
+		emit(end, len(new), len(old)-tail)
 	}
 	if literal < len(new) {
 		b = binary.AppendUvarint(b, uint64(len(new)-literal))
@@ -61,6 +71,26 @@ func (d *differ) append(b, old, new []byte) (_ []byte, literals int) {
 		b = binary.AppendUvarint(b, 0)
 	}
 	return b, literals
+}
+
+// common tells how many bytes at the begin and at the end are the same, where they are
+// enough to be copied.
+func common(old, new []byte) (head, tail int) {
+	if head = matchLength(old, new); head < blockSize {
+		head = 0
+	}
+	limit := min(len(old), len(new)) - head
+	a, b := old[len(old)-limit:], new[len(new)-limit:]
+	for tail+8 <= limit && binary.LittleEndian.Uint64(a[limit-tail-8:]) == binary.LittleEndian.Uint64(b[limit-tail-8:]) {
+		tail += 8
+	}
+	for tail < limit && a[limit-tail-1] == b[limit-tail-1] {
+		tail++
+	}
+	if tail < blockSize {
+		tail = 0
+	}
+	return head, tail
 }
 
 // index maps the hash of a block to one of its places, plus one. Earlier places win,

@@ -58,7 +58,7 @@ func (p *Writer) Whole(size int64, content io.Reader) error {
 	}
 	n, err := io.Copy(p.z, content)
 	if err == nil && n != size {
-		err = fmt.Errorf("a content has %d bytes instead of %d", n, size)
+		err = fmt.Errorf("a content is %d B long instead of %d B", n, size)
 	}
 	if err != nil {
 		p.err = fmt.Errorf("write a pack: %w", err)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -15,77 +14,84 @@ import (
 
 // source is where a content is to be had.
 type source struct {
-	hash rollcall.Hash
-	size int64  // where it is kept at a place
-	at   place  // where it is kept, if it is
-	blob string // in the repository; empty: a build made it
-	user int    // which content of a pack it is needed for
+	blob       // without a name: a build made it
+	known bool // this process has just written what is kept of it
+	user  int  // which content of a pack it is needed for
 }
 
 // asked tells whether the repository is asked for it.
-func (s *source) asked() bool { return s.at.segment == 0 && s.blob != "" }
+func (s *source) asked() bool { return s.at.segment == 0 && s.name != "" }
 
-// finder finds contents, one look each.
-type finder struct {
-	s      *Store
-	tx     *sql.Tx // one for all looks: each of its own would take its own locks
-	lookUp *sql.Stmt
-	builds bool // there are contents that builds made
+// remind keeps in mind what was just read: it is asked for next.
+func (s *Store) remind(read []blob) {
+	recent := make(map[rollcall.Hash]blob, len(read))
+	for _, one := range read {
+		recent[one.hash] = one
+	}
+	s.mu.Lock()
+	s.recent = recent
+	s.mu.Unlock()
 }
 
-func (s *Store) finder(ctx context.Context) (*finder, error) {
+// find tells where contents are, as far as they are to be had here.
+func (s *Store) find(ctx context.Context, hashes []rollcall.Hash) (map[rollcall.Hash]source, error) {
 	made, err := os.ReadDir(filepath.Join(s.dir, "objects"))
 	if err != nil {
 		return nil, fmt.Errorf("look up contents: %w", err)
 	}
-	f := &finder{s: s, builds: len(made) > 0}
-	if f.tx, err = s.db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true}); err != nil {
+	s.mu.Lock()
+	recent := s.recent
+	s.mu.Unlock()
+	found := make(map[rollcall.Hash]source, len(hashes))
+	var ask []rollcall.Hash
+	for _, hash := range hashes {
+		if one, ok := recent[hash]; ok {
+			found[hash] = source{blob: one, known: true}
+			continue
+		}
+		if len(made) > 0 {
+			if _, err := os.Stat(s.object(hash)); err == nil {
+				found[hash] = source{blob: blob{hash: hash}}
+				continue
+			}
+		}
+		ask = append(ask, hash)
+	}
+	tx, err := s.db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true}) // one for all: each of its own would take its own locks
+	if err != nil {
 		return nil, fmt.Errorf("look up contents: %w", err)
 	}
-	if f.lookUp, err = f.tx.PrepareContext(ctx, `SELECT blob, size, segment, at FROM blobs WHERE hash = ? LIMIT 1`); err != nil {
-		_ = f.tx.Rollback()
-		return nil, fmt.Errorf("look up contents: %w", err)
+	defer tx.Rollback()
+	known, err := blobsHolding(ctx, tx, ask)
+	if err != nil {
+		return nil, err
 	}
-	return f, nil
-}
-
-func (f *finder) close() { _ = f.tx.Rollback() } // it has only read
-
-// find tells where a content is, if it is to be had here.
-func (f *finder) find(ctx context.Context, hash rollcall.Hash) (at source, ok bool, err error) {
-	at.hash = hash
-	if f.builds {
-		if _, err := os.Stat(f.s.object(hash)); err == nil {
-			return at, true, nil
+	for hash, one := range known {
+		found[hash] = source{blob: one}
+	}
+	for hash, one := range found {
+		if one.at.segment != 0 && s.segments.reader(one.at.segment) == nil {
+			one.at = place{} // it was evicted
+			found[hash] = one
 		}
 	}
-	err = f.lookUp.QueryRowContext(ctx, hash[:]).Scan(&at.blob, &at.size, &at.at.segment, &at.at.at)
-	if errors.Is(err, sql.ErrNoRows) {
-		return at, false, nil
-	}
-	if err != nil {
-		return at, false, fmt.Errorf("look up a content: %w", err)
-	}
-	if at.at.segment != 0 && f.s.segments.reader(at.at.segment) == nil {
-		at.at = place{} // it was evicted
-	}
-	return at, true, nil
+	return found, nil
 }
 
 // each gives contents in their order: from what is kept here, and the rest from one pass
-// over the repository.
+// over the repository. What use is given is good until the content after the next.
 func (s *Store) each(ctx context.Context, repo rollcall.Repository, order []source, use func(i int, size int64, content io.Reader) error) error {
 	var blobs []string
 	for i := range order {
 		if order[i].asked() {
-			blobs = append(blobs, order[i].blob)
+			blobs = append(blobs, order[i].name)
 		}
 	}
 	next := 0
-	var buf []byte
+	var bufs [2][]byte          // the one before is in use for as long as its successor
 	own := func() (err error) { // up to what the repository gives next
 		for ; next < len(order) && !order[next].asked() && err == nil; next++ {
-			buf, err = s.kept(ctx, repo, &order[next], buf, func(size int64, content io.Reader) error { return use(next, size, content) })
+			err = s.kept(ctx, repo, &order[next], &bufs[next%2], func(size int64, content io.Reader) error { return use(next, size, content) })
 		}
 		return err
 	}
@@ -104,24 +110,39 @@ func (s *Store) each(ctx context.Context, repo rollcall.Repository, order []sour
 	return own()
 }
 
-// kept opens a content that is kept here. buf is used again.
-func (s *Store) kept(ctx context.Context, repo rollcall.Repository, one *source, buf []byte, use func(size int64, content io.Reader) error) ([]byte, error) {
+// whole is a content that is in memory as it is.
+type whole struct {
+	*bytes.Reader
+	content []byte
+}
+
+// kept opens a content that is kept here. What buf holds is used again.
+func (s *Store) kept(ctx context.Context, repo rollcall.Repository, one *source, buf *[]byte, use func(size int64, content io.Reader) error) error {
 	if one.at.segment != 0 {
-		buf, ok := s.segments.read(one.at, one.hash, one.size, buf)
-		if ok {
-			return buf, use(one.size, bytes.NewReader(buf))
+		if content, ok := s.segments.read(one, buf); ok {
+			return use(one.size, whole{bytes.NewReader(content), content})
 		}
 		// What stands there is not what was kept: the repository still has it.
-		return buf, repo.Blobs(ctx, []string{one.blob}, func(_ int, size int64, content io.Reader) error { return use(size, content) })
+		return repo.Blobs(ctx, []string{one.name}, func(_ int, size int64, content io.Reader) error { return use(size, content) })
 	}
 	file, err := os.Open(s.object(one.hash))
 	if err != nil {
-		return buf, err
+		return err
 	}
 	defer file.Close()
 	info, err := file.Stat()
 	if err != nil {
-		return buf, err
+		return err
 	}
-	return buf, use(info.Size(), file)
+	return use(info.Size(), file)
+}
+
+// allOf reads a content whole, into buf unless it is in memory already.
+func allOf(content io.Reader, buf *bytes.Buffer) ([]byte, error) {
+	if there, ok := content.(whole); ok {
+		return there.content, nil
+	}
+	buf.Reset()
+	_, err := buf.ReadFrom(content)
+	return buf.Bytes(), err
 }

@@ -103,7 +103,7 @@ func (s *Store) begin(ctx context.Context, p *packed, repo rollcall.Repository, 
 	}
 	p.file = newGrowing(file.Name(), p.path)
 	if p.raw > sentEarly {
-		note(fmt.Sprintf("packing %d files, %d MB", len(contents), p.raw>>20))
+		note(fmt.Sprintf("packing %s, %d MB", rollcall.Plural(len(contents), "file", "files"), p.raw>>20))
 	}
 	p.keeping.Go(func() {
 		err := s.write(ctx, growingWriter{p.file, file}, repo, pack.AppendChanges(nil, base, to), contents, p.raw)
@@ -186,7 +186,8 @@ func (s *Store) write(ctx context.Context, w io.Writer, repo rollcall.Repository
 		}
 		return nil
 	}
-	var old, fresh bytes.Buffer
+	var old []byte
+	var oldBuf, freshBuf bytes.Buffer
 	err = s.each(ctx, repo, needs, func(i int, size int64, r io.Reader) error {
 		user := needs[i].user
 		switch {
@@ -197,19 +198,19 @@ func (s *Store) write(ctx context.Context, w io.Writer, repo rollcall.Repository
 			at++
 			return out.Whole(size, r)
 		case i+1 < len(needs) && needs[i+1].user == user: // the old one comes first
-			old.Reset()
-			_, err := old.ReadFrom(r)
+			var err error
+			old, err = allOf(r, &oldBuf)
 			return err
 		}
 		if err := same(user); err != nil {
 			return err
 		}
 		at++
-		fresh.Reset()
-		if _, err := fresh.ReadFrom(r); err != nil {
+		fresh, err := allOf(r, &freshBuf)
+		if err != nil {
 			return err
 		}
-		return out.Changed(old.Bytes(), fresh.Bytes())
+		return out.Changed(old, fresh)
 	})
 	if err == nil {
 		err = same(len(contents))
@@ -226,11 +227,17 @@ type planned struct {
 // sources tells how each content is written, and where all that is needed for it is to
 // be had, in the order of its use.
 func (s *Store) sources(ctx context.Context, repo rollcall.Repository, contents []pack.Want) ([]planned, []source, error) {
-	f, err := s.finder(ctx)
+	hashes := make([]rollcall.Hash, 0, 2*len(contents))
+	for _, want := range contents {
+		hashes = append(hashes, want.Entry.Hash)
+		if hasDelta(want) {
+			hashes = append(hashes, want.From.Hash)
+		}
+	}
+	found, err := s.find(ctx, hashes)
 	if err != nil {
 		return nil, nil, err
 	}
-	defer f.close()
 	plan, needs := make([]planned, len(contents)), make([]source, 0, len(contents))
 	first := make(map[rollcall.Hash]int, len(contents))
 	for i, want := range contents {
@@ -242,12 +249,9 @@ func (s *Store) sources(ctx context.Context, repo rollcall.Repository, contents 
 		if hasDelta(want) {
 			// The old content of an adopted manifest may never have been read here, and what
 			// was read may have been lost with the mirror.
-			old, ok, err := f.find(ctx, want.From.Hash)
-			if err != nil {
-				return nil, nil, err
-			}
-			if holder, some := repo.(rollcall.BlobHolder); some && old.blob != "" {
-				ok = ok && holder.Holds(old.blob)
+			old, ok := found[want.From.Hash]
+			if holder, some := repo.(rollcall.BlobHolder); some && old.name != "" {
+				ok = ok && holder.Holds(old.name)
 			}
 			if ok {
 				plan[i].delta = true
@@ -255,10 +259,7 @@ func (s *Store) sources(ctx context.Context, repo rollcall.Repository, contents 
 				needs = append(needs, old)
 			}
 		}
-		content, ok, err := f.find(ctx, want.Entry.Hash)
-		if err != nil {
-			return nil, nil, err
-		}
+		content, ok := found[want.Entry.Hash]
 		if !ok {
 			return nil, nil, rollcall.Errorf(rollcall.KindNotFound, "the content %s of a release is kept nowhere any more", want.Entry.Hash).
 				WithHint("roll the revision itself: it is read from the repository anew")

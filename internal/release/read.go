@@ -3,8 +3,6 @@ package release
 import (
 	"bytes"
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -103,25 +101,17 @@ func (s *Store) hash(ctx context.Context, repo rollcall.Repository, fresh []*rol
 		return fmt.Errorf("look up blobs: %w", err)
 	}
 	defer tx.Rollback()
-	lookUp, err := tx.PrepareContext(ctx, `SELECT hash, size FROM blobs WHERE blob = ?`)
+	known, err := blobsNamed(ctx, tx, namesOf(fresh))
 	if err != nil {
-		return fmt.Errorf("look up blobs: %w", err)
+		return err
 	}
-	defer lookUp.Close()
 	users := map[string][]*rollcall.TreeEntry{} // of a blob that must be read
 	var unread []string
 	for _, t := range fresh {
-		e := changed[t.Path]
-		if t.Type != rollcall.TypeLink {
-			var hash []byte
-			err := lookUp.QueryRowContext(ctx, t.Blob).Scan(&hash, &e.Size)
-			if err == nil && len(hash) == len(e.Hash) {
-				copy(e.Hash[:], hash)
-				continue
-			}
-			if err != nil && !errors.Is(err, sql.ErrNoRows) {
-				return fmt.Errorf("look up blobs: %w", err)
-			}
+		if one, ok := known[t.Blob]; ok && t.Type != rollcall.TypeLink {
+			e := changed[t.Path]
+			e.Hash, e.Size = one.hash, one.size
+			continue
 		}
 		if users[t.Blob] == nil {
 			unread = append(unread, t.Blob)
@@ -131,13 +121,9 @@ func (s *Store) hash(ctx context.Context, repo rollcall.Repository, fresh []*rol
 	if len(unread) == 0 {
 		return nil
 	}
-	note(fmt.Sprintf("reading %d new files", len(unread)))
-	insert, err := tx.PrepareContext(ctx, `INSERT OR REPLACE INTO blobs VALUES (?, ?, ?, ?, ?)`)
-	if err != nil {
-		return fmt.Errorf("remember blobs: %w", err)
-	}
-	defer insert.Close()
+	note("reading " + rollcall.Plural(len(unread), "new file", "new files"))
 	_, holder := repo.(rollcall.BlobHolder) // which keeps contents itself
+	var read []blob
 	var buf bytes.Buffer
 	err = repo.Blobs(ctx, unread, func(i int, size int64, content io.Reader) error {
 		buf.Reset()
@@ -165,14 +151,14 @@ func (s *Store) hash(ctx context.Context, repo rollcall.Repository, fresh []*rol
 		if linkOnly || pointer {
 			return nil
 		}
-		var at place
+		one := blob{name: unread[i], hash: hash, size: size}
 		if !holder && size <= maxKept {
-			if at, err = s.segments.add(buf.Bytes()); err != nil {
+			if one.at, err = s.segments.add(buf.Bytes()); err != nil {
 				return err
 			}
 		}
-		_, err = insert.ExecContext(ctx, unread[i], hash[:], size, at.segment, at.at)
-		return err
+		read = append(read, one)
+		return nil
 	})
 	if flushed := s.segments.flush(); err == nil {
 		err = flushed
@@ -180,7 +166,21 @@ func (s *Store) hash(ctx context.Context, repo rollcall.Repository, fresh []*rol
 	if err != nil {
 		return err
 	}
+	if err := rememberBlobs(ctx, tx, read); err != nil {
+		return err
+	}
+	s.remind(read)
 	return tx.Commit()
+}
+
+func namesOf(entries []*rollcall.TreeEntry) []string {
+	names := make([]string, 0, len(entries))
+	for _, t := range entries {
+		if t.Type != rollcall.TypeLink {
+			names = append(names, t.Blob)
+		}
+	}
+	return names
 }
 
 // hashOne hashes a content. buf holds it afterwards unless it is very large.

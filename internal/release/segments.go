@@ -11,8 +11,6 @@ import (
 	"sync"
 	"syscall"
 	"time"
-
-	"github.com/rollcall-dev/rollcall"
 )
 
 const (
@@ -153,20 +151,20 @@ func (s *segments) reader(name int64) *os.File {
 	return file
 }
 
-// read gives a content, or nothing where it is not what it was. buf is used again.
-func (s *segments) read(at place, hash rollcall.Hash, size int64, buf []byte) (content []byte, ok bool) {
-	file := s.reader(at.segment)
-	if file == nil || size < 0 || size > maxKept {
-		return buf, false
+// read gives a content, or nothing where it is not what it was.
+func (s *segments) read(one *source, buf *[]byte) (content []byte, ok bool) {
+	file := s.reader(one.at.segment)
+	if file == nil || one.size < 0 || one.size > maxKept {
+		return nil, false
 	}
-	if int64(cap(buf)) < size {
-		buf = make([]byte, max(size, 1<<20))
+	if int64(cap(*buf)) < one.size {
+		*buf = make([]byte, max(one.size, 1<<20))
 	}
-	buf = buf[:size]
-	if _, err := file.ReadAt(buf, at.at); err != nil {
-		return buf, false
+	content = (*buf)[:one.size]
+	if _, err := file.ReadAt(content, one.at.at); err != nil {
+		return nil, false
 	}
-	return buf, hashOf(buf) == hash
+	return content, one.known || hashOf(content) == one.hash
 }
 
 func (s *segments) close() {

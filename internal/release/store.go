@@ -58,6 +58,7 @@ type Store struct {
 	mu        sync.Mutex
 	manifests map[rollcall.ReleaseID]*rollcall.Manifest
 	packing   map[string]*packed
+	recent    map[rollcall.Hash]blob // what was read last
 }
 
 var _ rollcall.Releases = (*Store)(nil)

@@ -121,13 +121,14 @@ func outcomeError(f *rollcall.RollFinished, cause error) error {
 	case rollcall.OutcomeDone:
 		return nil
 	case rollcall.OutcomeBehind:
-		return rollcall.Errorf(rollcall.KindBehind, "rolled, but %s left behind", were(f.Nodes.Unreachable+f.Nodes.Broken+f.Nodes.Failed+f.Nodes.Skipped)).
+		return rollcall.Errorf(rollcall.KindBehind, "rolled, but %s left behind",
+			rollcall.Plural(f.Nodes.Unreachable+f.Nodes.Broken+f.Nodes.Failed+f.Nodes.Skipped, "node was", "nodes were")).
 			WithHint("when they are back: rollcall catch-up %s", f.Environment)
 	case rollcall.OutcomeRolledBack:
 		e := &rollcall.Error{Kind: rollcall.KindRolledBack, Op: "rolled back", Err: cause}
 		switch lost := f.Nodes.Unreachable + f.Nodes.Broken; {
 		case lost > 0:
-			e.Hint = fmt.Sprintf("%s not brought back and behind now: rollcall catch-up %s, when they can be reached again", were(lost), f.Environment)
+			e.Hint = fmt.Sprintf("%s not brought back and behind now: rollcall catch-up %s, when they can be reached again", rollcall.Plural(lost, "node was", "nodes were"), f.Environment)
 		case f.Held:
 			e.Hint = fmt.Sprintf("%s is on hold: mend it on the branch, then rollcall roll %s --accept-risk=rolled-back", f.Environment, f.Environment)
 		case f.Aborted == "":
@@ -146,12 +147,4 @@ func outcomeError(f *rollcall.RollFinished, cause error) error {
 		}
 		return e
 	}
-}
-
-// were counts nodes for a sentence that goes on.
-func were(n int) string {
-	if n == 1 {
-		return "1 node was"
-	}
-	return fmt.Sprintf("%d nodes were", n)
 }

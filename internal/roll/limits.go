@@ -38,7 +38,7 @@ func (r *run) withinLimits() error {
 	if len(all) == 1 {
 		return first.err
 	}
-	return rollcall.Errorf(rollcall.KindOf(first.err), "%d of %d nodes could not be prepared: %s", len(all), len(r.members), list(all)).
+	return rollcall.Errorf(rollcall.KindOf(first.err), "%d of %s could not be prepared: %s", len(all), rollcall.Plural(len(r.members), "node", "nodes"), list(all)).
 		WithHint("each says above why; limits: {unreachable: %d} in rollcall.yaml lets a roll go on without some", max(len(all), 1))
 }
 

@@ -299,13 +299,15 @@ func warnings(p *rollcall.Plan, in Input) []rollcall.Warning {
 		warn("hooks", "before: and after: run only when the whole environment rolls")
 	}
 	if len(p.Going) > 0 && p.Kind == rollcall.KindRoll {
-		warn("going", "%d changesets that are live are not in %s and stop being live", len(p.Going), rollcall.ShortRevision(p.Revision.ID))
+		to := rollcall.ShortRevision(p.Revision.ID)
+		warn("going", "%s", rollcall.Plural(len(p.Going), "changeset that is live is not in "+to+" and stops being live",
+			"changesets that are live are not in "+to+" and stop being live"))
 	}
 	if len(p.Coming) >= manyChangesets {
 		warn("many", "%d changesets in one roll: the more there are, the harder it is to find the bad one", len(p.Coming))
 	}
 	if p.From.Release != "" && p.Kind == rollcall.KindRoll && p.Files.Removed > 20 && p.Files.Removed*2 > p.Files.Total {
-		warn("removal", "%d files are removed and %d stay", p.Files.Removed, p.Files.Total)
+		warn("removal", "%s removed and %d stay", rollcall.Plural(p.Files.Removed, "file is", "files are"), p.Files.Total)
 	}
 	all = append(all, in.Unproven...)
 	for _, odd := range in.Odd {
@@ -321,9 +323,9 @@ func warnings(p *rollcall.Plan, in Input) []rollcall.Warning {
 	if p.From.Release != "" {
 		for _, id := range slices.Sorted(maps.Keys(others)) {
 			if id == "" {
-				warn("new-nodes", "%d nodes have no release yet", others[id])
+				warn("new-nodes", "%s no release yet", rollcall.Plural(others[id], "node has", "nodes have"))
 			} else {
-				warn("behind", "%d nodes stand at %s and not at what is live", others[id], id.Short())
+				warn("behind", "%s at %s and not at what is live", rollcall.Plural(others[id], "node stands", "nodes stand"), id.Short())
 			}
 		}
 	}

@@ -84,7 +84,7 @@ func SessionsEnd(ctx context.Context, balancer rollcall.Balancer, point rollcall
 		case states[0].Sessions <= 0:
 			return nil
 		case time.Now().After(deadline):
-			say(fmt.Sprintf("%s: %d sessions are still under way after %v: going on", point.Node, states[0].Sessions, point.Drain.Wait))
+			say(fmt.Sprintf("%s: %s still under way after %v: going on", point.Node, rollcall.Plural(states[0].Sessions, "session is", "sessions are"), point.Drain.Wait))
 			return nil
 		}
 		if err := sleep(ctx, pause); err != nil {
@@ -181,7 +181,8 @@ func (r *run) room(ctx context.Context, m *member) error {
 		} else if time.Now().After(deadline) {
 			return (&rollcall.Error{
 				Kind: rollcall.KindInconclusive, Node: m.Node.Name, Op: "take it out of service",
-				Err: fmt.Errorf("%d of %d nodes of %s are in service, and min_in_service wants %d to stay", in, len(tier.Service), tier.Name, tier.MinInService),
+				Err: fmt.Errorf("%d of %s in service, and min_in_service wants %d to stay", in,
+					rollcall.Plural(len(tier.Service), "node of "+tier.Name+" is", "nodes of "+tier.Name+" are"), tier.MinInService),
 			}).WithHint("bring nodes back (rollcall nodes %[1]s shows which are out), then rollcall resume %[1]s", r.plan.Environment)
 		}
 		if err := sleep(ctx, pause); err != nil {

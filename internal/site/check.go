@@ -43,6 +43,13 @@ var checkKeys = keys[checkEntry]{
 	finish: finishCheck,
 }
 
+var markersKeys = keys[rollcall.Markers]{
+	fields: []field[rollcall.Markers]{
+		key("exclude", "Patterns of files that hold conflict markers on purpose, as in .gitignore, without negation: test data, a manual.",
+			notEmpty(patterns), func(m *rollcall.Markers) *[]string { return &m.Exclude }).must(),
+	},
+}
+
 // finishCheck asks the rules of one check.
 func finishCheck(r *reader, v value, c *checkEntry) {
 	switch sh, run := c.sh.node != nil, c.run.node != nil; {

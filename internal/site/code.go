@@ -37,6 +37,8 @@ var codeKeys = keys[rollcall.Code]{
 			boolean, func(c *rollcall.Code) *bool { return &c.Submodules }),
 		key("checks", "Commands that every file, or the whole tree, must pass before it can roll.",
 			checks, func(c *rollcall.Code) *[]rollcall.Check { return &c.Checks }),
+		key("markers", "Where conflict markers may stand (default: nowhere).",
+			markersKeys.kind(), func(c *rollcall.Code) *rollcall.Markers { return &c.Markers }),
 	},
 	oneOf:  []string{"git", "svn"},
 	finish: finishCode,

@@ -159,8 +159,8 @@ func (l *loader) checkService(t rollingTier, nodes int) {
 	}
 	for _, size := range sizes {
 		if n := size.Of(nodes, 1); nodes-n < least {
-			l.mistake(at.node, "min_in_service wants %d of the %d nodes of %s in service, and a batch of %s takes %d out: that can never be kept",
-				least, nodes, quote(t.Name), size, n)
+			l.mistake(at.node, "min_in_service wants %d of %s of %s in service, and a batch of %s takes %d out: that can never be kept",
+				least, rollcall.Plural(nodes, "node", "nodes"), quote(t.Name), size, n)
 			return
 		}
 	}

@@ -52,6 +52,7 @@ code:
       - {name: configtest, run: [apachectl, -t, -d, "{tree}"], timeout: 30s}
       - name: no tabs
         sh: '! grep -q "	" "$ROLLCALL_FILE"'
+    markers: {exclude: [tests/merge/, docs/git.md]}
   dns:
     git: git@vcs.example.com:dns.git
     production: live
@@ -184,6 +185,7 @@ func TestLoadFull(t *testing.T) {
 				{Name: "configtest", Run: rollcall.Command{Args: []string{"apachectl", "-t", "-d", "{tree}"}, Timeout: 30 * time.Second}},
 				{Name: "no tabs", Run: rollcall.Command{Shell: `! grep -q "	" "$ROLLCALL_FILE"`, Timeout: time.Minute}},
 			},
+			Markers: rollcall.Markers{Exclude: []string{"tests/merge/", "docs/git.md"}},
 		},
 		"dns": {
 			Name: "dns", Git: "git@vcs.example.com:dns.git", Trunk: "live", Production: "live",

@@ -58,7 +58,7 @@ func (p *Printer) checkCounts(c rollcall.CheckResult) string {
 	if c.Failed > 0 {
 		failed = p.style.red(failed)
 	}
-	files := plural(c.Files, "file")
+	files := rollcall.Plural(c.Files, "file", "files")
 	if c.Whole {
 		files = "the whole tree"
 	}
@@ -84,7 +84,7 @@ func (p *Printer) checkFailure(f rollcall.CheckFailure) {
 	p.Line("%s: %s%s", p.style.bold(at), first, author)
 	for i, line := range lines[1:] {
 		if i == maxSaid {
-			p.Line("  %s", p.style.dim(fmt.Sprintf("and %d lines more; --json has them", len(lines)-1-maxSaid)))
+			p.Line("  %s", p.style.dim(fmt.Sprintf("and %s; --json has all", rollcall.Plural(len(lines)-1-maxSaid, "line more", "lines more"))))
 			break
 		}
 		p.Line("  %s", cut(p.style.dim(line), p.Columns-2))

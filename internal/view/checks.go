@@ -34,7 +34,7 @@ func (p *Printer) Audit(a rollcall.NodeAudit) error {
 	if a.Repaired {
 		state = s.yellow("differed, and is repaired")
 	}
-	p.Line("%s %s: %s", a.Node, state, plural(len(a.Drift)+a.More, "path"))
+	p.Line("%s %s: %s", a.Node, state, rollcall.Plural(len(a.Drift)+a.More, "path", "paths"))
 	for i, d := range a.Drift {
 		if i == maxDrift {
 			p.Line("  and %d more; --json has them all", len(a.Drift)-maxDrift+a.More)

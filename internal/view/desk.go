@@ -79,6 +79,9 @@ func (p *Printer) oddities(a rollcall.Available) []string {
 	if len(a.Needs) > 0 {
 		odd = append(odd, s.yellow("needs ")+few(short(a.Needs)))
 	}
+	if a.Unasked > 0 {
+		odd = append(odd, s.yellow("needs not asked: ")+rollcall.Plural(a.Unasked, "file", "files"))
+	}
 	return odd
 }
 
@@ -120,7 +123,7 @@ func (p *Printer) Shown(one *rollcall.Shown) error {
 		p.Line("changes lines of:")
 		t := table{indent: "  ", columns: p.Columns}
 		for _, touch := range one.Touched {
-			t.add(touch.Short(), touch.Author, ticketsOf(touch.Changeset), rollcall.Printable(touch.Path), plural(touch.Lines, "line"), string(touch.Standing))
+			t.add(touch.Short(), touch.Author, ticketsOf(touch.Changeset), rollcall.Printable(touch.Path), rollcall.Plural(touch.Lines, "line", "lines"), string(touch.Standing))
 		}
 		t.print(p.Out)
 	}
@@ -248,6 +251,9 @@ func (p *Printer) Conflicts(views []rollcall.ConflictView, whole bool) {
 			target += ", last changed in " + p.who(*v.Production)
 		}
 		theirs := p.who(v.TheirsBy)
+		if whole && v.Begun {
+			p.Line("  somebody has begun to edit it: --edit goes on from %s", rollcall.Printable(v.Draft))
+		}
 		switch {
 		case !whole:
 			p.Line("  %s", cut(s.dim(v.Target+": ")+ownSide(v, p.who), p.Columns-2))
@@ -309,7 +315,7 @@ func (p *Printer) region(name string, lines []string, colour func(string) string
 	p.Line("    %s", cut(name, p.Columns-4))
 	for i, line := range lines {
 		if i == maxRegion && len(lines) > maxRegion+1 {
-			p.Line("      %s", p.style.dim(fmt.Sprintf("and %s more", plural(len(lines)-maxRegion, "line"))))
+			p.Line("      %s", p.style.dim(fmt.Sprintf("and %s more", rollcall.Plural(len(lines)-maxRegion, "line", "lines"))))
 			return
 		}
 		p.Line("      %s", cut(colour("│ "+rollcall.Printable(line)), p.Columns-6))
@@ -349,11 +355,11 @@ func (p *Printer) Desks(all []rollcall.DeskState) error {
 		case d.Committing != nil:
 			state = s.red("a commit was interrupted")
 		case !d.Clean():
-			state = s.red(plural(len(d.Conflict), "conflict"))
+			state = s.red(rollcall.Plural(len(d.Conflict), "conflict", "conflicts"))
 		case d.Checked != nil && d.Checked.Passed:
 			state = s.green("checked")
 		case d.Checked != nil:
-			state = s.red("its checks fail in " + plural(d.Checked.Failed, "file"))
+			state = s.red("its checks fail in " + rollcall.Plural(d.Checked.Failed, "file", "files"))
 		}
 		var ids []string
 		for _, step := range d.Steps {

@@ -52,13 +52,3 @@ func releaseName(id rollcall.ReleaseID) string {
 	}
 	return id.Short()
 }
-
-func plural(n int, one string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	if one == "entry" {
-		return fmt.Sprintf("%d entries", n)
-	}
-	return fmt.Sprintf("%d %ss", n, one)
-}

@@ -146,7 +146,7 @@ func (p *Printer) Status(all []rollcall.EnvironmentStatus) error {
 		if s.Release != "" {
 			live = fmt.Sprintf("%s (%s) since %s by %s, roll %d", s.Release.Short(), rollcall.ShortRevision(s.Revision), when(s.Since), s.By, s.Roll)
 		}
-		p.Line("%s", cut(fmt.Sprintf("%s  %s, %s", p.style.bold(s.Environment), live, plural(s.Nodes, "node")), p.Columns))
+		p.Line("%s", cut(fmt.Sprintf("%s  %s, %s", p.style.bold(s.Environment), live, rollcall.Plural(s.Nodes, "node", "nodes")), p.Columns))
 		if s.Rolling != nil {
 			p.Line("  rolling: %s/%d by %s on %s", s.Environment, *s.Rolling, s.Lease.By, s.Lease.Host)
 		}
@@ -170,9 +170,26 @@ func (p *Printer) Status(all []rollcall.EnvironmentStatus) error {
 	return nil
 }
 
-// Where shows where a changeset is live.
-func (p *Printer) Where(places []rollcall.Place) error {
-	for _, w := range places {
+// Where shows on which desks a changeset lies, and where it is live.
+func (p *Printer) Where(found *rollcall.Whereabouts) error {
+	for _, d := range found.Desks {
+		if p.JSON {
+			if err := p.Object(d); err != nil {
+				return err
+			}
+			continue
+		}
+		c, state := d.Changeset, "not committed"
+		if !d.Merged {
+			state = "not merged yet"
+		}
+		if d.Kind == rollcall.StepBackOut {
+			state = "backed out there, " + state
+		}
+		p.Line("%s", cut(fmt.Sprintf("%s  %s %s, %s", p.style.bold("desk "+d.Desk+" of "+d.Code), c.Short(), c.Author, c.Subject), p.Columns))
+		p.Line("  %s", cut(fmt.Sprintf("%s's since %s, for %s: %s", d.By, when(d.Since), d.Target, p.style.yellow(state)), p.Columns-2))
+	}
+	for _, w := range found.Places {
 		if p.JSON {
 			if err := p.Object(w); err != nil {
 				return err
@@ -182,7 +199,11 @@ func (p *Printer) Where(places []rollcall.Place) error {
 		c := w.Changeset
 		state := p.style.yellow("not live")
 		if w.Live {
-			state = fmt.Sprintf("%s since %s, roll %d by %s", p.style.green("live"), when(w.Since), w.Roll, w.By)
+			live := "live"
+			if w.Candidate != "" {
+				live = "live in a candidate"
+			}
+			state = fmt.Sprintf("%s since %s, roll %d by %s", p.style.green(live), when(w.Since), w.Roll, w.By)
 		}
 		p.Line("%s", cut(fmt.Sprintf("%s  %s %s, %s: %s", p.style.bold(w.Environment), c.Short(), c.Author, c.Subject, state), p.Columns))
 		if len(w.Nodes) > 0 {

@@ -30,9 +30,9 @@ func (p *Printer) Plan(plan *rollcall.Plan) error {
 	case plan.Release:
 		p.Line("  the same files are live already")
 	case "":
-		p.Line("  %s, %s: the first release", plural(f.Total, "file"), sizeOf(f.Bytes))
+		p.Line("  %s, %s: the first release", rollcall.Plural(f.Total, "file", "files"), sizeOf(f.Bytes))
 	default:
-		p.Line("  %s changed, %d added, %d removed (%s of new content)", plural(f.Changed, "file"), f.Added, f.Removed, sizeOf(f.Bytes))
+		p.Line("  %s changed, %d added, %d removed (%s of new content)", rollcall.Plural(f.Changed, "file", "files"), f.Added, f.Removed, sizeOf(f.Bytes))
 	}
 	p.changesets("comes live", "come live", plan.Coming)
 	p.changesets("stops being live", "stop being live", plan.Going)
@@ -52,7 +52,7 @@ func (p *Printer) changesets(one, many string, list []rollcall.Changeset) {
 	if len(list) == 1 {
 		does = one
 	}
-	p.Line("%s %s:", plural(len(list), "changeset"), does)
+	p.Line("%s %s:", rollcall.Plural(len(list), "changeset", "changesets"), does)
 	t := table{indent: "  ", columns: p.Columns}
 	for i, c := range list {
 		if i == maxShown {
@@ -81,7 +81,7 @@ func (p *Printer) order(plan *rollcall.Plan) {
 	for _, tier := range plan.Tiers {
 		for i, batch := range tier.Batches {
 			if i == maxShown {
-				t.add("", fmt.Sprintf("and %d more batches", len(tier.Batches)-maxShown))
+				t.add("", "and "+rollcall.Plural(len(tier.Batches)-maxShown, "more batch", "more batches"))
 				break
 			}
 			name := tier.Name

@@ -14,7 +14,7 @@ const maxTable = 40
 func (r *Roll) summary(f *rollcall.RollFinished) {
 	p, s := r.p, r.p.style
 	if f.Unchanged && f.Outcome == rollcall.OutcomeDone {
-		p.Line("%s", cut(fmt.Sprintf("%s: nothing to do, %s live on %s", s.bold(f.Environment), f.To.Short(), plural(f.Nodes.OK, "node")), p.Columns))
+		p.Line("%s", cut(fmt.Sprintf("%s: nothing to do, %s live on %s", s.bold(f.Environment), f.To.Short(), rollcall.Plural(f.Nodes.OK, "node", "nodes")), p.Columns))
 		return
 	}
 	t := table{indent: "  ", columns: p.Columns}
@@ -59,7 +59,7 @@ func (r *Roll) summary(f *rollcall.RollFinished) {
 		name = fmt.Sprintf("%s/%d", f.Environment, f.Roll)
 	}
 	p.Line("%s", cut(fmt.Sprintf("%s %s in %s: %s → %s, %s, %s sent", name, r.outcome(f),
-		secondsOf(f.Seconds), releaseName(f.From), f.To.Short(), plural(len(r.nodes), "node"), sizeOf(f.BytesSent)), p.Columns))
+		secondsOf(f.Seconds), releaseName(f.From), f.To.Short(), rollcall.Plural(len(r.nodes), "node", "nodes"), sizeOf(f.BytesSent)), p.Columns))
 }
 
 func (r *Roll) coloured(step rollcall.Step) string {

@@ -103,7 +103,7 @@ func TestRootIsAChangeset(t *testing.T) {
 	if err != nil || !applied.Changed || len(applied.Conflicts) > 0 {
 		t.Errorf("Apply = %+v, %v", applied, err)
 	}
-	if touched, err := m.Touched(t.Context(), "main", "production", root); err != nil || len(touched) > 0 {
+	if touched, err := m.Touched(t.Context(), "main", "production", root); err != nil || len(touched.Touches) > 0 {
 		t.Errorf("Touched = %v, %v", touched, err)
 	}
 }

@@ -107,15 +107,15 @@ func TestMarkOnce(t *testing.T) {
 	h.Branch(t, "production", "main")
 	one, other := h.Merger(t), h.Merger(t)
 	marks := []rollcall.Mark{{Kind: rollcall.MarkBlocked, ID: id, Why: "late"}}
-	first, err := one.Mark(t.Context(), "production", marks, "ada")
+	first, err := one.Mark(t.Context(), "main", "production", marks, "ada")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again, err := other.Mark(t.Context(), "production", marks, "ada"); err != nil || again.ID != first.ID {
+	if again, err := other.Mark(t.Context(), "main", "production", marks, "ada"); err != nil || again.ID != first.ID {
 		t.Errorf("it is marked in %s, and again in %s (%v)", first.ID, again.ID, err)
 	}
 	back := []rollcall.Mark{{Kind: rollcall.MarkUnblocked, ID: id, Why: "now"}}
-	if again, err := h.Merger(t).Mark(t.Context(), "production", back, "ada"); err != nil || again.ID == first.ID {
+	if again, err := h.Merger(t).Mark(t.Context(), "main", "production", back, "ada"); err != nil || again.ID == first.ID {
 		t.Errorf("the other way round: %s (%v)", again.ID, err)
 	}
 }

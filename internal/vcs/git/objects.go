@@ -111,7 +111,8 @@ func (o *objects) close() {
 type catFile struct {
 	command   *exec.Cmd
 	in        io.WriteCloser
-	out       *bufio.Reader
+	answers   *answers
+	out       *bufio.Reader // of the answers
 	complaint *os.File
 	timer     *time.Timer // while nobody uses it
 }
@@ -127,7 +128,9 @@ func (o *objects) start(ctx context.Context) (*catFile, error) {
 	if err != nil {
 		return nil, fmt.Errorf("git cat-file: %w", err)
 	}
-	p.out = bufio.NewReaderSize(out, 64<<10)
+	widen(out)
+	p.answers = &answers{pipe: out}
+	p.out = bufio.NewReaderSize(p.answers, answersBuffer)
 	read, write, err := os.Pipe() // read only when it has ended: it never has much to say
 	if err != nil {
 		return nil, fmt.Errorf("git cat-file: %w", err)
@@ -139,6 +142,29 @@ func (o *objects) start(ctx context.Context) (*catFile, error) {
 		return nil, commandError(ctx, "cat-file", err, "")
 	}
 	return p, nil
+}
+
+// answers are what git says. Each of its writes would wake us and put one processor to
+// work for a few kilobytes: where much is to come, we wait until there is more to read.
+type answers struct {
+	pipe    io.Reader
+	patient bool
+	few     bool // came last time
+}
+
+const (
+	manyNames     = 64
+	answersBuffer = 256 << 10
+	answersWait   = 300 * time.Microsecond // in which git fills a good part of a wide pipe
+)
+
+func (a *answers) Read(b []byte) (int, error) {
+	if a.patient && a.few {
+		time.Sleep(answersWait)
+	}
+	n, err := a.pipe.Read(b)
+	a.few = n < len(b)/2
+	return n, err
 }
 
 // end ends the process, whatever it is doing.
@@ -168,6 +194,7 @@ func (p *catFile) read(ctx context.Context, names []string, fn func(i int, one *
 	if _, err := io.WriteString(p.in, ask.String()); err != nil {
 		return false, p.broken(ctx, err)
 	}
+	p.answers.patient = len(names) > manyNames
 	for i, name := range names {
 		one, err := p.head(name)
 		if err != nil {

@@ -231,8 +231,9 @@ func (r *Repository) email(ctx context.Context, by string) string {
 // be our own, of a process that died when it had begun to push.
 const markTries = 5
 
-// Mark writes ledger entries as commits that change no file.
-func (r *Repository) Mark(ctx context.Context, target string, marks []rollcall.Mark, by string) (rollcall.Revision, error) {
+// Mark writes ledger entries as commits that change no file. A commit's id is enough to name
+// it: the source does not stand in them.
+func (r *Repository) Mark(ctx context.Context, _, target string, marks []rollcall.Mark, by string) (rollcall.Revision, error) {
 	keys := map[rollcall.MarkKind]trailer{
 		rollcall.MarkBlocked:    {trailBlock, "Block"},
 		rollcall.MarkUnblocked:  {trailUnblock, "Unblock"},

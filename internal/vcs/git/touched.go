@@ -31,10 +31,10 @@ const (
 )
 
 // Touched lists whose lines a changeset changes.
-func (r *Repository) Touched(ctx context.Context, source, target, id string) ([]rollcall.Touch, error) {
+func (r *Repository) Touched(ctx context.Context, source, target, id string) (rollcall.Touched, error) {
 	c, err := r.commit(ctx, id)
 	if err != nil {
-		return nil, noChangeset(id, err)
+		return rollcall.Touched{}, noChangeset(id, err)
 	}
 	all, err := r.TouchedByEach(ctx, source, target, []string{c.id})
 	return all[c.id], err
@@ -42,7 +42,7 @@ func (r *Repository) Touched(ctx context.Context, source, target, id string) ([]
 
 // TouchedByEach lists it for many. What each comes to stays so for as long as the branches
 // have the same commits in common, and is kept.
-func (r *Repository) TouchedByEach(ctx context.Context, source, target string, ids []string) (map[string][]rollcall.Touch, error) {
+func (r *Repository) TouchedByEach(ctx context.Context, source, target string, ids []string) (map[string]rollcall.Touched, error) {
 	to, err := r.Tip(ctx, target)
 	if err != nil {
 		return nil, err
@@ -75,10 +75,10 @@ func (r *Repository) TouchedByEach(ctx context.Context, source, target string, i
 	if len(ids) == 1 {
 		limit = touchLimitOne
 	}
-	fresh, part := map[string][]rollcall.Touch{}, map[string][]rollcall.Touch{}
+	fresh, part := map[string][]rollcall.Touch{}, map[string]rollcall.Touched{}
 	for _, id := range asked {
 		if brought := came.before(id, changed[id]); len(changed[id]) > limit {
-			part[id] = brought // not kept: it may be looked at more closely
+			part[id] = rollcall.Touched{Touches: brought, Unasked: withLines(changed[id])} // not kept: it may be looked at more closely
 		} else {
 			fresh[id] = brought
 		}
@@ -109,6 +109,17 @@ func (r *Repository) TouchedByEach(ctx context.Context, source, target string, i
 	found := known.of(ids)
 	maps.Copy(found, part)
 	return found, nil
+}
+
+// withLines counts the files that a changeset does more to than add lines.
+func withLines(changed []oldFile) int {
+	n := 0
+	for _, f := range changed {
+		if len(f.lines) > 0 {
+			n++
+		}
+	}
+	return n
 }
 
 // blame tells whose the lines of one file are that a changeset changes, as far as they are

@@ -76,10 +76,10 @@ func (t *touches) read() {
 	}
 }
 
-func (t *touches) of(ids []string) map[string][]rollcall.Touch {
-	found := make(map[string][]rollcall.Touch, len(ids))
+func (t *touches) of(ids []string) map[string]rollcall.Touched {
+	found := make(map[string]rollcall.Touched, len(ids))
 	for _, id := range ids {
-		found[id] = t.all[id]
+		found[id] = rollcall.Touched{Touches: t.all[id]}
 	}
 	return found
 }

@@ -20,20 +20,20 @@ import (
 const touchedFiles = 100
 
 // Touched lists whose lines a changeset changes or takes away.
-func (r *Repository) Touched(ctx context.Context, source, target, id string) ([]rollcall.Touch, error) {
+func (r *Repository) Touched(ctx context.Context, source, target, id string) (rollcall.Touched, error) {
 	all, err := r.TouchedByEach(ctx, source, target, []string{id})
 	return all[id], err
 }
 
 // TouchedByEach is Touched for each changeset of ids: svn spends its time on waiting.
-func (r *Repository) TouchedByEach(ctx context.Context, source, target string, ids []string) (map[string][]rollcall.Touch, error) {
+func (r *Repository) TouchedByEach(ctx context.Context, source, target string, ids []string) (map[string]rollcall.Touched, error) {
 	p, err := r.pair(ctx, source, target)
 	if err != nil {
 		return nil, err
 	}
 	defer p.close()
 	var mu sync.Mutex
-	all := map[string][]rollcall.Touch{}
+	all := map[string]rollcall.Touched{}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(readAtOnce)
 	for _, id := range ids {
@@ -51,26 +51,30 @@ func (r *Repository) TouchedByEach(ctx context.Context, source, target string, i
 	return all, nil
 }
 
-func (p *pair) touchedBy(ctx context.Context, id string) ([]rollcall.Touch, error) {
+func (p *pair) touchedBy(ctx context.Context, id string) (rollcall.Touched, error) {
+	all := rollcall.Touched{Touches: []rollcall.Touch{}}
 	number, err := parseRevision(id)
 	if err != nil {
-		return nil, err
+		return all, err
 	}
 	place, ok := segmentOf(p.parted, number)
 	if !ok {
-		return nil, rollcall.Errorf(rollcall.KindNotFound, "%s is no changeset of %s since it parted from %s", revisionID(number), p.source, p.target)
+		return all, rollcall.Errorf(rollcall.KindNotFound, "%s is no changeset of %s since it parted from %s", revisionID(number), p.source, p.target)
 	}
 	e, err := p.book.entry(ctx, number)
 	if err != nil {
-		return nil, err
+		return all, err
 	}
-	all := []rollcall.Touch{}
-	for _, old := range oldFiles(e, place.path) {
+	changed := oldFiles(e, place.path)
+	if more := len(changed) - touchedFiles; more > 0 {
+		changed, all.Unasked = changed[:touchedFiles], more
+	}
+	for _, old := range changed {
 		some, err := p.touchedFile(ctx, old, number)
 		if err != nil {
-			return nil, fmt.Errorf("whose lines of %s %s changes: %w", rollcall.Printable(old.name), revisionID(number), err)
+			return all, fmt.Errorf("whose lines of %s %s changes: %w", rollcall.Printable(old.name), revisionID(number), err)
 		}
-		all = append(all, some...)
+		all.Touches = append(all.Touches, some...)
 	}
 	return all, nil
 }
@@ -87,7 +91,7 @@ type oldFile struct {
 func oldFiles(e *logRecord, folder string) []oldFile {
 	var all []oldFile
 	for _, p := range e.paths {
-		if !within(p.path, folder) || p.path == folder || p.kind == "dir" || len(all) == touchedFiles {
+		if !within(p.path, folder) || p.path == folder || p.kind == "dir" {
 			continue
 		}
 		old := oldFile{name: p.path[len(folder)+1:], from: p.path, revision: e.revision - 1, to: p.path}

@@ -74,7 +74,7 @@ func TestCommitBehindNotes(t *testing.T) {
 	other := d.other(t)
 	marks := []rollcall.Mark{{Kind: rollcall.MarkBlocked, ID: two, Why: "not yet"}, {Kind: rollcall.MarkIntegrated, ID: three}}
 	for _, m := range marks {
-		if _, err := other.Mark(t.Context(), production, []rollcall.Mark{m}, "bo"); err != nil {
+		if _, err := other.Mark(t.Context(), "trunk", production, []rollcall.Mark{m}, "bo"); err != nil {
 			t.Fatal(err)
 		}
 	}

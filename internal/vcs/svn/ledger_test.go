@@ -65,11 +65,11 @@ func TestStandings(t *testing.T) {
 		}
 	}
 	// What a part of the branch has of its own is noted there too.
-	if _, err := d.r.Mark(t.Context(), production, []rollcall.Mark{{Kind: rollcall.MarkIntegrated, ID: part}}, "ada"); err != nil {
+	if _, err := d.r.Mark(t.Context(), "trunk", production, []rollcall.Mark{{Kind: rollcall.MarkIntegrated, ID: part}}, "ada"); err != nil {
 		t.Fatal(err)
 	}
 	d.wantStand("trunk", production, part, rollcall.StandIntegrated)
-	if _, err := d.r.Mark(t.Context(), production, []rollcall.Mark{{Kind: rollcall.MarkForgotten, ID: part}}, "ada"); err != nil {
+	if _, err := d.r.Mark(t.Context(), "trunk", production, []rollcall.Mark{{Kind: rollcall.MarkForgotten, ID: part}}, "ada"); err != nil {
 		t.Fatal(err)
 	}
 	d.wantStand("trunk", production, part, rollcall.StandEligible)
@@ -139,7 +139,7 @@ func TestRenamedBranches(t *testing.T) {
 	d.clean(step)
 	d.commit()
 	d.wantStand("main", production, two, rollcall.StandIntegrated)
-	if _, err := d.r.Mark(t.Context(), production, []rollcall.Mark{{Kind: rollcall.MarkIntegrated, ID: three}}, "ada"); err != nil {
+	if _, err := d.r.Mark(t.Context(), "main", production, []rollcall.Mark{{Kind: rollcall.MarkIntegrated, ID: three}}, "ada"); err != nil {
 		t.Fatal(err)
 	}
 	d.wantStand("main", production, three, rollcall.StandIntegrated)
@@ -180,7 +180,7 @@ func TestSvnmerge(t *testing.T) {
 		t.Errorf("the plan is %s", got)
 	}
 	before := tip(t, d.r, production)
-	after, err := d.r.Mark(t.Context(), production, marks, "ada")
+	after, err := d.r.Mark(t.Context(), "trunk", production, marks, "ada")
 	if err != nil || after.Tree != before.Tree {
 		t.Fatalf("Mark = %+v, %v", after, err)
 	}
@@ -192,10 +192,10 @@ func TestSvnmerge(t *testing.T) {
 	if marks, err = d.r.ImportPlan(t.Context(), "trunk", production); err != nil || len(marks) != 0 {
 		t.Errorf("once more: %v, %v", marks, err)
 	}
-	if again, err := d.r.Mark(t.Context(), production, nil, "ada"); err != nil || again.ID != after.ID {
+	if again, err := d.r.Mark(t.Context(), "trunk", production, nil, "ada"); err != nil || again.ID != after.ID {
 		t.Errorf("no marks: %+v, %v", again, err)
 	}
-	if _, err := d.r.Mark(t.Context(), production, []rollcall.Mark{{Kind: rollcall.MarkUnblocked, ID: ids[2]}}, "ada"); err != nil {
+	if _, err := d.r.Mark(t.Context(), "trunk", production, []rollcall.Mark{{Kind: rollcall.MarkUnblocked, ID: ids[2]}}, "ada"); err != nil {
 		t.Fatal(err)
 	}
 	want[2] = "eligible"
@@ -252,7 +252,7 @@ func TestReflected(t *testing.T) {
 	d.fresh()
 	d.clean(pick(three), rollcall.Resolution{Path: "b", Take: rollcall.TakeFile, Content: []byte("B, hot\n")})
 	resolved := d.commit()
-	mark, err := d.r.Mark(t.Context(), production, []rollcall.Mark{{Kind: rollcall.MarkBlocked, ID: three, Why: "x"}}, "ada")
+	mark, err := d.r.Mark(t.Context(), "trunk", production, []rollcall.Mark{{Kind: rollcall.MarkBlocked, ID: three, Why: "x"}}, "ada")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -273,6 +273,28 @@ func TestReflected(t *testing.T) {
 	}
 }
 
+// A revision that changed two branches is noted as that of the one that was named, and of no
+// other.
+func TestMarkNamesItsSource(t *testing.T) {
+	d := newDesk(t, map[string]string{"a": "a\n"})
+	d.Branch(t, "branches/dev-dee", "trunk")
+	both := d.by("Bo", []string{"propset", "-q", "x", "y", "trunk/a", "branches/dev-dee/a"})
+	only := d.change("trunk", map[string]string{"a": "more\n"})
+	d.fresh()
+	mark := func(id string) error {
+		_, err := d.r.Mark(t.Context(), "branches/dev-dee", production, []rollcall.Mark{{Kind: rollcall.MarkIntegrated, ID: id}}, "ada")
+		return err
+	}
+	if err := mark(both); err != nil {
+		t.Fatal(err)
+	}
+	d.wantStand("branches/dev-dee", production, both, rollcall.StandIntegrated)
+	d.wantStand("trunk", production, both, rollcall.StandEligible)
+	if err := mark(only); rollcall.KindOf(err) != rollcall.KindInvalid {
+		t.Errorf("what is none of its changesets: %v", err)
+	}
+}
+
 func TestMarkManyAtOnce(t *testing.T) {
 	d := newDesk(t, map[string]string{"a": "a\n"})
 	var marks []rollcall.Mark
@@ -283,7 +305,7 @@ func TestMarkManyAtOnce(t *testing.T) {
 	}
 	d.fresh()
 	before := d.r.head
-	if _, err := d.r.Mark(t.Context(), production, marks, "ada"); err != nil {
+	if _, err := d.r.Mark(t.Context(), "trunk", production, marks, "ada"); err != nil {
 		t.Fatal(err)
 	}
 	if d.r.head != before+1 {
@@ -312,13 +334,13 @@ func TestTouched(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := []rollcall.Touch{{ID: one, Path: "a@b c", Lines: 2}, {ID: two, Path: "a@b c", Lines: 1}, {ID: one, Path: "gone", Lines: 2}, {ID: two, Path: "m2", Lines: 1}, {ID: one, Path: "new", Lines: 1}}
-		slices.SortStableFunc(got, func(a, b rollcall.Touch) int { return strings.Compare(a.Path+a.ID, b.Path+b.ID) })
-		if !slices.Equal(got, want) {
+		slices.SortStableFunc(got.Touches, func(a, b rollcall.Touch) int { return strings.Compare(a.Path+a.ID, b.Path+b.ID) })
+		if !slices.Equal(got.Touches, want) {
 			t.Errorf("Touched = %v\nwant %v", got, want)
 		}
 	}
 	many, err := d.r.TouchedByEach(t.Context(), "trunk", production, []string{one, two, three})
-	if err != nil || len(many[one]) != 0 || len(many[two]) != 0 || len(many[three]) != 5 {
+	if err != nil || len(many[one].Touches) != 0 || len(many[two].Touches) != 0 || len(many[three].Touches) != 5 {
 		t.Errorf("of many: %v, %v", many, err)
 	}
 	if _, err := d.r.Touched(t.Context(), "trunk", production, "r2"); rollcall.KindOf(err) != rollcall.KindNotFound {

@@ -18,13 +18,13 @@ const markTries = 4
 
 // Mark writes ledger entries to target in one revision, straight to the repository: no
 // working copy is needed to change properties.
-func (r *Repository) Mark(ctx context.Context, target string, marks []rollcall.Mark, by string) (rollcall.Revision, error) {
+func (r *Repository) Mark(ctx context.Context, source, target string, marks []rollcall.Mark, by string) (rollcall.Revision, error) {
 	var none rollcall.Revision
 	for try := 1; ; try++ {
 		if err := r.refresh(ctx); err != nil {
 			return none, err
 		}
-		number, err := r.mark(ctx, target, marks, by)
+		number, err := r.mark(ctx, source, target, marks, by)
 		if outOfDate(err) && try < markTries {
 			continue
 		}
@@ -55,21 +55,17 @@ func (r *Repository) Mark(ctx context.Context, target string, marks []rollcall.M
 // marking is the properties of a target's root, and of parts below it that have a
 // mergeinfo of their own, as they are to be.
 type marking struct {
-	*pairless
+	*Repository
+	book                *logbook
+	source              string
+	from                []segment // the source's history, where something is to be integrated
 	blocked             map[int64]blocked
 	info                mergeinfo
 	integrated, avoided mergeinfo
 	below               map[string]mergeinfo
 }
 
-// pairless is a target for which no one source is named.
-type pairless struct {
-	*Repository
-	book   *logbook
-	target string
-}
-
-func (r *Repository) mark(ctx context.Context, target string, marks []rollcall.Mark, by string) (int64, error) {
+func (r *Repository) mark(ctx context.Context, source, target string, marks []rollcall.Mark, by string) (int64, error) {
 	book, history, err := r.branch(ctx, target)
 	if err != nil {
 		return 0, err
@@ -80,11 +76,16 @@ func (r *Repository) mark(ctx context.Context, target string, marks []rollcall.M
 		return 0, err
 	}
 	m := &marking{
-		pairless: &pairless{r, book, target}, blocked: parseBlocked(before.Blocked),
+		Repository: r, book: book, source: source, blocked: parseBlocked(before.Blocked),
 		integrated: parseSvnmerge(before.Integrated, r.uuid), avoided: parseSvnmerge(before.Avoided, r.uuid),
 	}
 	if m.info, err = readMergeinfo(before, r.folder(target), r.head); err != nil {
 		return 0, err
+	}
+	if slices.ContainsFunc(marks, func(m rollcall.Mark) bool { return m.Kind == rollcall.MarkIntegrated }) {
+		if m.from, err = book.history(ctx, r.folder(source), r.head); err != nil {
+			return 0, err
+		}
 	}
 	if slices.ContainsFunc(marks, func(m rollcall.Mark) bool {
 		return m.Kind == rollcall.MarkIntegrated || m.Kind == rollcall.MarkForgotten
@@ -189,10 +190,16 @@ func (m *marking) add(ctx context.Context, mark rollcall.Mark, by string) error 
 	default:
 		return rollcall.Errorf(rollcall.KindInvalid, "%q is not a kind of mark", mark.Kind)
 	}
-	source, err := m.sourceOf(ctx, number)
+	// Where it lay then: the source may have been moved since.
+	cut, ok, err := m.book.ending(ctx, m.from, number)
 	if err != nil {
 		return err
 	}
+	if !ok {
+		return rollcall.Errorf(rollcall.KindInvalid, "%s is no changeset of %s", revisionID(number), m.source).
+			WithHint("rollcall avail lists a source's changesets")
+	}
+	source := cut[0].path
 	m.info.add(source, number)
 	e, err := m.book.entry(ctx, number)
 	if err != nil {
@@ -204,60 +211,6 @@ func (m *marking) add(ctx context.Context, mark rollcall.Mark, by string) error 
 		}
 	}
 	return nil
-}
-
-// sourceOf finds the branch that a revision changed: among those that were asked for,
-// the likeliest first.
-func (m *marking) sourceOf(ctx context.Context, number int64) (string, error) {
-	for _, branch := range m.known() {
-		if branch == m.target {
-			continue
-		}
-		history, err := m.book.history(ctx, m.folder(branch), m.head)
-		if err != nil {
-			return "", err
-		}
-		cut, has, err := m.book.ending(ctx, history, number)
-		if err != nil {
-			return "", err
-		}
-		if has {
-			return cut[0].path, nil
-		}
-	}
-	e, err := m.book.entry(ctx, number)
-	if err != nil {
-		return "", err
-	}
-	if branch := likelyBranch(m.prefix, e.paths); branch != "" && branch != m.folder(m.target) {
-		return branch, nil
-	}
-	return "", rollcall.Errorf(rollcall.KindInvalid, "%s changed no branch that is known here", revisionID(number)).
-		WithHint("rollcall avail lists a source's changesets")
-}
-
-// likelyBranch is the folder that all paths lie in and that looks like a branch: trunk, or
-// one in branches.
-func likelyBranch(prefix string, paths []pathChange) string {
-	branch := ""
-	for _, p := range paths {
-		rest, ok := strings.CutPrefix(p.path, prefix+"/")
-		if !ok {
-			continue
-		}
-		words := strings.SplitN(rest, "/", 3)
-		one := words[0]
-		if (one == "branches" || one == "tags") && len(words) > 1 {
-			one += "/" + words[1]
-		} else if one != "trunk" {
-			return ""
-		}
-		if branch != "" && branch != prefix+"/"+one {
-			return ""
-		}
-		branch = prefix + "/" + one
-	}
-	return branch
 }
 
 // withoutRuns takes revisions out, whatever path they are said of: each is of one branch.

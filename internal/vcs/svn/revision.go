@@ -131,9 +131,9 @@ func (r *Repository) noBranch(ctx context.Context, branch string) error {
 		names = append(names[:8], "…")
 	}
 	if len(names) == 0 {
-		e.Hint += ", where there are none"
+		e.Hint += ", which has none"
 	} else {
-		e.Hint += ", where there are " + strings.Join(names, ", ")
+		e.Hint += ", which has " + strings.Join(names, ", ")
 	}
 	return e
 }

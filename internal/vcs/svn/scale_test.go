@@ -74,7 +74,7 @@ func BenchmarkScale(b *testing.B) {
 			for i := range 857 {
 				marks = append(marks, rollcall.Mark{Kind: rollcall.MarkIntegrated, ID: revisionID(int64(4 + i*3 + try%3))})
 			}
-			if _, err := r.Mark(b.Context(), production, marks, "ada"); err != nil {
+			if _, err := r.Mark(b.Context(), "trunk", production, marks, "ada"); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -268,7 +268,7 @@ func TestAFolderOfARepository(t *testing.T) {
 	if id := rollcall.ShortRevision(rev.ID); id != "r4" {
 		t.Errorf("it is written %s", id)
 	}
-	if _, err := r.Tip(t.Context(), "branches/x"); rollcall.KindOf(err) != rollcall.KindNotFound || !strings.Contains(rollcall.HintOf(err), "/moved/www, where there are trunk/") {
+	if _, err := r.Tip(t.Context(), "branches/x"); rollcall.KindOf(err) != rollcall.KindNotFound || !strings.Contains(rollcall.HintOf(err), "/moved/www, which has trunk/") {
 		t.Errorf("no branch: %v, %s", err, rollcall.HintOf(err))
 	}
 	for _, bad := range []string{"", "-x", "../other", "a//b", "/trunk", "trunk/", "a\nb", "."} {

@@ -239,10 +239,10 @@ func needsAnother(t *testing.T, s *scene) {
 	}
 	touched, err := m.Touched(s.ctx, s.trunk, s.production, two)
 	s.must(err)
-	if len(touched) != 1 || touched[0].ID != one || touched[0].Path != "a" || touched[0].Lines != 1 {
+	if len(touched.Touches) != 1 || touched.Touches[0] != (rollcall.Touch{ID: one, Path: "a", Lines: 1}) || touched.Unasked != 0 {
 		t.Errorf("touched: %+v", touched)
 	}
-	if touched, err = m.Touched(s.ctx, s.trunk, s.production, one); err != nil || len(touched) != 0 {
+	if touched, err = m.Touched(s.ctx, s.trunk, s.production, one); err != nil || len(touched.Touches)+touched.Unasked != 0 {
 		t.Errorf("lines that both branches have: %+v, %v", touched, err)
 	}
 }
@@ -585,7 +585,7 @@ func block(t *testing.T, s *scene) {
 	m := s.h.Merger(t)
 	before, err := m.Tip(s.ctx, s.production)
 	s.must(err)
-	revision, err := m.Mark(s.ctx, s.production, []rollcall.Mark{{Kind: rollcall.MarkBlocked, ID: one, Why: "not before Monday"}}, "ada")
+	revision, err := m.Mark(s.ctx, s.trunk, s.production, []rollcall.Mark{{Kind: rollcall.MarkBlocked, ID: one, Why: "not before Monday"}}, "ada")
 	s.must(err)
 	if revision.Tree != before.Tree {
 		t.Error("a block changed files")
@@ -595,10 +595,10 @@ func block(t *testing.T, s *scene) {
 	if blocked.Why != "not before Monday" || blocked.By != "ada" {
 		t.Errorf("blocked: %+v", blocked)
 	}
-	_, err = m.Mark(s.ctx, s.production, []rollcall.Mark{{Kind: rollcall.MarkUnblocked, ID: one, Why: "it's Monday"}}, "bo")
+	_, err = m.Mark(s.ctx, s.trunk, s.production, []rollcall.Mark{{Kind: rollcall.MarkUnblocked, ID: one, Why: "it's Monday"}}, "bo")
 	s.must(err)
 	s.wantStanding(s.h.Merger(t), one, rollcall.StandEligible)
-	_, err = m.Mark(s.ctx, s.production, []rollcall.Mark{{Kind: rollcall.MarkIntegrated, ID: one}}, "bo")
+	_, err = m.Mark(s.ctx, s.trunk, s.production, []rollcall.Mark{{Kind: rollcall.MarkIntegrated, ID: one}}, "bo")
 	s.must(err)
 	s.wantStanding(s.h.Merger(t), one, rollcall.StandIntegrated)
 }
