@@ -17,6 +17,9 @@ func (b *bench) met(ctx context.Context, step rollcall.DeskStep, said told) ([]*
 	if err := mustNotSkip(said, clashes); err != nil {
 		return nil, err
 	}
+	if !slices.ContainsFunc(clashes, (*clash).removes) {
+		return clashes, nil
+	}
 	book, err := b.logbook(ctx)
 	if err != nil {
 		return nil, err
@@ -48,10 +51,13 @@ func (b *bench) met(ctx context.Context, step rollcall.DeskStep, said told) ([]*
 	return nil, errors.New("what was moved comes to no end")
 }
 
+// removes tells whether what comes in takes the path away.
+func (c *clash) removes() bool { return c.tree && c.action == "delete" }
+
 // carriedTo tells where a step moved what the target has changed, if that stands there now
 // and in nobody's way. Empty: nowhere.
 func (b *bench) carriedTo(ctx context.Context, m *moves, step rollcall.DeskStep, c *clash, clashes []*clash) (string, error) {
-	if !c.tree || c.action != "delete" {
+	if !c.removes() {
 		return "", nil
 	}
 	if there, err := b.versioned(ctx, c.path); err != nil || there != c.left.Kind {
