@@ -83,6 +83,14 @@ type Conflict struct {
 	Theirs     *ConflictSide `json:"-"` // what the step brings
 }
 
+// Name is how a conflict is spoken of.
+func (c Conflict) Name() string {
+	if c.Property == "" {
+		return Printable(c.Path)
+	}
+	return Printable(c.Path) + " (property " + Printable(c.Property) + ")"
+}
+
 // Fingerprint tells one conflict of a path from another: where any side changes, it is
 // another one, and what was decided before says nothing of it.
 func (c Conflict) Fingerprint() string {
@@ -191,8 +199,9 @@ type Merger interface {
 	// than the parting of source and target; and, with no lines, who brought files that it
 	// changes and that target lacks.
 	Touched(ctx context.Context, source, target, id string) (Touched, error)
-	// LastChanged gives the changeset of a branch that last changed each path. A path that
-	// the branch never had is left out.
+	// LastChanged gives the changeset that last changed each path of a branch, with the author
+	// who wrote it: of what was promoted not who did that. A path that the branch never had
+	// is left out.
 	LastChanged(ctx context.Context, branch string, paths []string) (map[string]Changeset, error)
 	// Patch is what a changeset of a branch changes, as a unified diff: hostile text.
 	Patch(ctx context.Context, branch, id string) ([]byte, error)
@@ -273,6 +282,7 @@ type DeskState struct {
 	Desk     string     `json:"desk"`
 	By       string     `json:"by,omitempty"` // whose it is; empty: nobody's
 	Since    time.Time  `json:"since,omitzero"`
+	Over     string     `json:"over,omitempty"` // whose it was when By took it over
 	Source   string     `json:"source,omitempty"`
 	Target   string     `json:"target,omitempty"`
 	Base     Revision   `json:"base,omitzero"` // what everything is merged onto

@@ -86,7 +86,11 @@ func (o *resolveOptions) list(ctx context.Context) error {
 		}
 		printer.Note("it merges cleanly together with what it builds upon: rollcall merge %s %s", outcome.Code, strings.Join(ids, " "))
 	}
-	printer.Note("decide with: rollcall resolve %s FILE --take theirs|production|PATH, or --edit", outcome.Code)
+	file := "FILE"
+	if slices.ContainsFunc(outcome.Views, func(v rollcall.ConflictView) bool { return v.Property != "" }) {
+		file = "FILE [--property NAME]"
+	}
+	printer.Note("decide with: rollcall resolve %s %s --take theirs|production|PATH, or --edit", outcome.Code, file)
 	return nil
 }
 

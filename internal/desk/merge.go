@@ -112,6 +112,10 @@ func (d *Desk) BackOut(ctx context.Context, request rollcall.MergeRequest) (*rol
 // Land merges a developer's branch into the trunk, on the desk. Of the production branch
 // it brings what was changed there and nowhere else.
 func (d *Desk) Land(ctx context.Context, request rollcall.DeskRequest, branch string) (*rollcall.DeskOutcome, error) {
+	branch, err := d.branchNamed(ctx, branch)
+	if err != nil {
+		return nil, err
+	}
 	if branch == d.Code.Trunk {
 		return nil, rollcall.Errorf(rollcall.KindInvalid, "%s is the trunk itself", branch)
 	}
@@ -145,6 +149,10 @@ func (d *Desk) Land(ctx context.Context, request rollcall.DeskRequest, branch st
 
 // Sync merges the trunk into a developer's branch, on the desk.
 func (d *Desk) Sync(ctx context.Context, request rollcall.DeskRequest, branch string) (*rollcall.DeskOutcome, error) {
+	branch, err := d.branchNamed(ctx, branch)
+	if err != nil {
+		return nil, err
+	}
 	if branch == d.Code.Trunk || branch == d.Code.Production {
 		return nil, rollcall.Errorf(rollcall.KindInvalid, "%s is no developer's branch", branch).
 			WithHint("rollcall merge %s brings changesets to production", d.Code.Name)
@@ -172,6 +180,28 @@ func (d *Desk) whole(ctx context.Context, request rollcall.DeskRequest, source, 
 	return s.put(ctx, source, target, []rollcall.DeskStep{{Kind: rollcall.StepMerge, Source: source, ID: tip.ID}}, false)
 }
 
+// branchNamed finds the branch that is called so: by its whole name, or, where only one
+// ends like that, by the end of it. Subversion's are folders in folders.
+func (d *Desk) branchNamed(ctx context.Context, text string) (string, error) {
+	if text == d.Code.Trunk || text == d.Code.Production {
+		return text, nil
+	}
+	developers, err := d.Repo.Branches(ctx, d.Code.Branches)
+	if err != nil || slices.Contains(developers, text) {
+		return text, err
+	}
+	var like []string
+	for _, branch := range append(developers, d.Code.Trunk, d.Code.Production) {
+		if strings.HasSuffix(branch, "/"+text) && !slices.Contains(like, branch) {
+			like = append(like, branch)
+		}
+	}
+	if len(like) == 1 {
+		return like[0], nil
+	}
+	return text, nil
+}
+
 // mayMerge refuses branches that are no developers'.
 func (s *session) mayMerge(ctx context.Context, source, target string) error {
 	developers, err := s.Repo.Branches(ctx, s.Code.Branches)
@@ -186,8 +216,10 @@ func (s *session) mayMerge(ctx context.Context, source, target string) error {
 				return e.WithHint("say which branches are theirs with branches: in rollcall.yaml")
 			case len(developers) == 0:
 				return e.WithHint("no branch is named like %s", s.Code.Branches)
+			case target == s.Code.Trunk:
+				return e.WithHint("it has %s; and what was committed to %s is landed by that name", few(developers), s.Code.Production)
 			default:
-				return e.WithHint("it has %s", strings.Join(developers[:min(len(developers), 8)], ", "))
+				return e.WithHint("it has %s", few(developers))
 			}
 		}
 	}
@@ -307,7 +339,7 @@ func (s *session) tell(ctx context.Context, b built, dryRun bool) (*rollcall.Des
 		}
 		var paths []string
 		for _, c := range b.conflicts {
-			paths = append(paths, rollcall.Printable(c.Path))
+			paths = append(paths, c.Name())
 		}
 		step := s.state.Steps[b.merged]
 		return outcome, rollcall.Errorf(rollcall.KindConflict, "%s conflicts with %s in %s", names([]rollcall.DeskStep{step}), s.state.Target, few(paths)).

@@ -48,11 +48,7 @@ func (d *Desk) Resolve(ctx context.Context, request rollcall.ResolveRequest) (*r
 	}
 	i := slices.IndexFunc(conflicts, func(c rollcall.Conflict) bool { return c.Path == request.Path && c.Property == request.Property })
 	if i < 0 {
-		var paths []string
-		for _, c := range conflicts {
-			paths = append(paths, rollcall.Printable(c.Path))
-		}
-		return nil, rollcall.Errorf(rollcall.KindNotFound, "%s has no conflict", rollcall.Printable(request.Path)).WithHint("there is one in %s", few(paths))
+		return nil, noConflict(s.Code.Name, request, conflicts)
 	}
 	decision, err := d.decide(conflicts[i], request)
 	if err != nil {
@@ -83,6 +79,20 @@ func (d *Desk) Resolve(ctx context.Context, request rollcall.ResolveRequest) (*r
 		return nil, err
 	}
 	return s.put(ctx, s.state.Source, s.state.Target, s.state.Steps, false)
+}
+
+// noConflict says where there are conflicts, to whom asks for one that is none.
+func noConflict(code string, request rollcall.ResolveRequest, conflicts []rollcall.Conflict) error {
+	var all []string
+	for _, c := range conflicts {
+		if c.Path == request.Path && request.Property == "" {
+			return rollcall.Errorf(rollcall.KindNotFound, "it is not %s itself that conflicts, but its property %s", rollcall.Printable(c.Path), rollcall.Printable(c.Property)).
+				WithHint("rollcall resolve %s %s --property %s --take theirs|production|PATH", code, rollcall.Printable(c.Path), rollcall.Printable(c.Property))
+		}
+		all = append(all, c.Name())
+	}
+	wanted := rollcall.Conflict{Path: request.Path, Property: request.Property}
+	return rollcall.Errorf(rollcall.KindNotFound, "%s has no conflict", wanted.Name()).WithHint("there is one in %s", few(all))
 }
 
 // conflicts makes the conflicts of the desk again, with their sides, on the base that they

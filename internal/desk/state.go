@@ -62,7 +62,7 @@ func apply(state *rollcall.DeskState, e rollcall.Event) error {
 		if err := e.Decode(&t); err != nil {
 			return err
 		}
-		state.By, state.Since = t.By, e.At
+		state.By, state.Since, state.Over = t.By, e.At, t.Over
 	case rollcall.EventDeskSelected:
 		var s selected
 		if err := e.Decode(&s); err != nil {

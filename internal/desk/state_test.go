@@ -3,6 +3,7 @@ package desk
 import (
 	"encoding/json"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -23,7 +24,8 @@ func TestStoredEvents(t *testing.T) {
 	at := func(n int) *rollcall.DeskState {
 		for int64(n) > state.Seq {
 			e := events[state.Seq]
-			e.Seq, e.At = state.Seq+1, time.Unix(e.Seq, 0)
+			e.Seq = state.Seq + 1
+			e.At = time.Unix(e.Seq, 0)
 			if err := apply(state, e); err != nil {
 				t.Fatal(err)
 			}
@@ -33,7 +35,7 @@ func TestStoredEvents(t *testing.T) {
 	if s := at(2); !s.Open() || s.By != "ada" || s.Clean() || s.Merged != 1 || s.Tree != "t1" || len(s.Conflict) != 1 || s.Conflict[0].Path != "css/a.css" || s.Base.ID != "r9" {
 		t.Errorf("merged: %+v", s)
 	}
-	if s := at(4); s.By != "bo" || len(s.Resolved) != 1 || s.Resolved[0].Hash != "h1" || s.Resolved[0].Take != rollcall.TakeFile || s.Resolved[0].Of != "f1" {
+	if s := at(4); s.By != "bo" || s.Over != "ada" || !s.Since.Equal(time.Unix(3, 0)) || len(s.Resolved) != 1 || s.Resolved[0].Hash != "h1" || s.Resolved[0].Take != rollcall.TakeFile || s.Resolved[0].Of != "f1" {
 		t.Errorf("taken over and resolved: %+v", s)
 	}
 	if s := at(7); !s.Clean() || s.Checked == nil || !s.Checked.Passed || s.Checked.Tree != "t2" || len(s.Resolved) != 1 {
@@ -45,7 +47,16 @@ func TestStoredEvents(t *testing.T) {
 	if s := at(9); s.Committing != nil || !s.Open() {
 		t.Errorf("uncommitted: %+v", s)
 	}
-	if s := at(11); s.Open() || s.By != "" || s.Resolved != nil || s.Seq != 11 {
+	if s := at(11); s.Open() || s.By != "" || s.Over != "" || s.Resolved != nil || s.Seq != 11 {
 		t.Errorf("committed: %+v", s)
+	}
+}
+
+// Who is refused a desk that was taken over hears from whom.
+func TestTakenOver(t *testing.T) {
+	state := &rollcall.DeskState{By: "bo", Over: "ada", Since: time.Now(), Steps: []rollcall.DeskStep{{Kind: rollcall.StepPick, ID: "r5"}}}
+	s := &session{Desk: &Desk{Code: &rollcall.Code{Name: "www"}, Name: "main", By: "cy"}, state: state}
+	if err := s.claim(t.Context(), false); rollcall.KindOf(err) != rollcall.KindConflict || !strings.Contains(err.Error(), ", taken over from ada, with r5 on it") {
+		t.Errorf("claim = %v", err)
 	}
 }

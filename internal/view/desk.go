@@ -245,11 +245,7 @@ const maxRegion = 12
 func (p *Printer) Conflicts(views []rollcall.ConflictView, whole bool) {
 	s := p.style
 	for _, v := range views {
-		name := rollcall.Printable(v.Path)
-		if v.Property != "" {
-			name += " (property " + rollcall.Printable(v.Property) + ")"
-		}
-		p.Line("%s: %s", s.bold(name), rollcall.Printable(v.Words))
+		p.Line("%s: %s", s.bold(v.Name()), rollcall.Printable(v.Words))
 		target := v.Target
 		if v.Production != nil {
 			target += ", last changed in " + p.who(*v.Production)
@@ -258,14 +254,19 @@ func (p *Printer) Conflicts(views []rollcall.ConflictView, whole bool) {
 		if whole && v.Begun {
 			p.Line("  somebody has begun to edit it: --edit goes on from %s", rollcall.Printable(v.Draft))
 		}
-		if !whole {
-			p.Line("  %s", cut(s.dim(v.Target+": ")+strings.TrimPrefix(target, v.Target+", "), p.Columns-2))
+		switch {
+		case !whole:
+			p.Line("  %s", cut(s.dim(v.Target+": ")+ownSide(v, p.who), p.Columns-2))
 			p.Line("  %s", cut(s.dim("theirs: ")+theirs, p.Columns-2))
 			continue
-		}
-		if len(v.Regions) == 0 {
-			p.side(target, v.Conflict.Production)
-			p.side(theirs, v.Theirs)
+		case v.Property != "":
+			p.region("before both", linesOf(v.Base), s.dim)
+			p.region(target, linesOf(v.Conflict.Production), s.yellow)
+			p.region(theirs, linesOf(v.Theirs), s.green)
+			continue
+		case len(v.Regions) == 0:
+			p.Line("  %s: %s", target, sideText(v.Conflict.Production))
+			p.Line("  %s: %s", theirs, sideText(v.Theirs))
 			continue
 		}
 		for _, r := range v.Regions {
@@ -277,16 +278,37 @@ func (p *Printer) Conflicts(views []rollcall.ConflictView, whole bool) {
 	}
 }
 
-// side shows a side that can't be shown line by line.
-func (p *Printer) side(name string, side *rollcall.ConflictSide) {
+// ownSide says what the target has, and who last changed it.
+func ownSide(v rollcall.ConflictView, who func(rollcall.Changeset) string) string {
+	if v.Production == nil {
+		return sideText(v.Conflict.Production)
+	}
+	text := "last changed in " + who(*v.Production)
+	if v.Conflict.Production == nil {
+		text = "nothing there, " + text
+	}
+	return text
+}
+
+// sideText is a side that can't be shown line by line.
+func sideText(side *rollcall.ConflictSide) string {
 	switch {
 	case side == nil:
-		p.Line("  %s: %s", name, "nothing there")
+		return "nothing there"
+	case side.Type == rollcall.TypeFolder:
+		return "a folder"
 	case side.Type == rollcall.TypeLink:
-		p.Line("  %s: a link to %s", name, rollcall.Printable(string(side.Content)))
-	default:
-		p.Line("  %s: %s", name, sizeOf(int64(len(side.Content))))
+		return "a link to " + rollcall.Printable(string(side.Content))
 	}
+	return sizeOf(int64(len(side.Content)))
+}
+
+// linesOf are those of a property's value.
+func linesOf(side *rollcall.ConflictSide) []string {
+	if side == nil {
+		return nil
+	}
+	return strings.Split(strings.TrimRight(string(side.Content), "\n"), "\n")
 }
 
 func (p *Printer) region(name string, lines []string, colour func(string) string) {
@@ -343,7 +365,11 @@ func (p *Printer) Desks(all []rollcall.DeskState) error {
 		for _, step := range d.Steps {
 			ids = append(ids, rollcall.ShortRevision(step.ID))
 		}
-		p.Line("%s", cut(fmt.Sprintf("%s %s: %s's since %s, %s → %s, %s", s.bold(d.Code), d.Desk, d.By, when(d.Since), d.Source, d.Target, state), p.Columns))
+		since := when(d.Since)
+		if d.Over != "" {
+			since += ", taken over from " + d.Over
+		}
+		p.Line("%s", cut(fmt.Sprintf("%s %s: %s's since %s, %s → %s, %s", s.bold(d.Code), d.Desk, d.By, since, d.Source, d.Target, state), p.Columns))
 		p.Line("  %s", cut(few(ids), p.Columns-2))
 		if d.Committing != nil {
 			p.Note("whether it went through is not known: rollcall commit %s finds out, and finishes it", d.Code)

@@ -38,6 +38,9 @@ func (h *history) Commit(t *testing.T, c vcstest.Commit) string {
 	} else {
 		h.git(t, nil, "checkout", "-q", "--orphan", c.Branch)
 	}
+	for from, to := range c.Moves {
+		h.git(t, nil, "mv", from, to)
+	}
 	for name, content := range c.Files {
 		name, executable := strings.CutSuffix(name, "*")
 		path := filepath.Join(h.work, name)

@@ -244,13 +244,19 @@ func oldRuns(diff []byte) ([]run, error) {
 	}
 }
 
-// LastChanged gives the changeset of a branch that last changed each path, out of the log.
+// LastChanged gives the changeset that last changed each path of a branch, out of the log:
+// of what was merged the one that was brought, whose author wrote it.
 func (r *Repository) LastChanged(ctx context.Context, branch string, paths []string) (map[string]rollcall.Changeset, error) {
 	book, history, err := r.branch(ctx, branch)
 	if err != nil {
 		return nil, err
 	}
 	defer book.close()
+	known, err := r.facts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer known.close()
 	found := map[string]rollcall.Changeset{}
 	for _, name := range paths {
 		clean := path.Clean("/" + name)[1:]
@@ -267,6 +273,9 @@ func (r *Repository) LastChanged(ctx context.Context, branch string, paths []str
 			}
 			if revision == 0 {
 				continue // it is older than the copy
+			}
+			if s, revision, err = r.written(ctx, book, known, s, revision, name); err != nil {
+				return nil, err
 			}
 			e, err := book.entry(ctx, revision)
 			if err != nil {

@@ -249,7 +249,7 @@ func (b *bench) send(ctx context.Context, p preparedCommit) error {
 	case outOfDate(err):
 		return rollcall.Errorf(rollcall.KindConflict, "%s has moved: somebody else has committed to it (%w)", b.target, err).
 			WithHint("rollcall merge CODE merges the desk's selection again on what stands there now")
-	case complains(err, "165001"):
+	case complains(err, codeHook):
 		return rollcall.Errorf(rollcall.KindRefused, "the repository refuses the commit to %s: %w", b.target, err)
 	case err != nil:
 		return err
@@ -258,6 +258,9 @@ func (b *bench) send(ctx context.Context, p preparedCommit) error {
 	}
 	return nil
 }
+
+// codeHook is svn's complaint where a hook of the repository says no.
+const codeHook = "165001"
 
 func outOfDate(err error) bool {
 	return complains(err, "155011", "160028", "170004", "160024")

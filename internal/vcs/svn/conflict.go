@@ -102,21 +102,30 @@ func (c *clash) sides(versions []version) {
 // dispute is a conflict with what it takes to settle it.
 type dispute struct {
 	rollcall.Conflict
-	from    version // where what comes in can be copied from
-	settled bool    // what comes in stands in nobody's way
+	from    version   // where what comes in can be copied from
+	settled bool      // what comes in stands in nobody's way
+	renamed *renaming // a side has it under another name
 }
+
+// renaming is a name, and which one each side gives to what had it. Empty: none.
+type renaming struct{ was, mine, theirs string }
 
 // disputes tells what a person has to decide.
 func (b *bench) disputes(ctx context.Context, step rollcall.DeskStep, clashes []*clash) ([]*dispute, error) {
+	s, err := b.speaker(ctx, step)
+	if err != nil {
+		return nil, err
+	}
+	defer s.book.close()
 	var all []*dispute
 	for _, c := range clashes {
 		var some []*dispute
 		var err error
 		switch {
 		case c.tree:
-			some, err = b.treeDisputes(ctx, c)
+			some, err = s.treeDisputes(ctx, c)
 		case c.text:
-			some, err = b.fileDispute(ctx, c.path, c.left, c.right, c.mine)
+			some, err = s.fileDispute(ctx, c.path, c.left, c.right, c.mine)
 		}
 		if err == nil && c.props {
 			var more []*dispute
@@ -128,22 +137,28 @@ func (b *bench) disputes(ctx context.Context, step rollcall.DeskStep, clashes []
 		}
 		all = append(all, some...)
 	}
+	all = once(all)
 	slices.SortStableFunc(all, func(a, b *dispute) int { return strings.Compare(a.Path, b.Path) })
-	speaker, err := b.speaker(ctx, step)
-	if err != nil {
-		return nil, err
-	}
 	for _, d := range all {
-		if d.Words, err = speaker.words(ctx, d); err != nil {
+		if d.Words, err = s.words(ctx, d); err != nil {
 			return nil, err
 		}
 	}
 	return all, nil
 }
 
+// once leaves out what a renaming says of a path that is in dispute anyway.
+func once(all []*dispute) []*dispute {
+	own := map[string]bool{}
+	for _, d := range all {
+		own[d.Path] = own[d.Path] || d.Property == "" && (d.renamed == nil || d.renamed.was == d.Path)
+	}
+	return slices.DeleteFunc(all, func(d *dispute) bool { return d.renamed != nil && d.renamed.was != d.Path && own[d.Path] })
+}
+
 // fileDispute is that of one path with all its sides.
-func (b *bench) fileDispute(ctx context.Context, path string, left, right version, mine string) ([]*dispute, error) {
-	d := &dispute{from: right}
+func (s *speaker) fileDispute(ctx context.Context, path string, left, right version, mine string) ([]*dispute, error) {
+	b, d := s.bench, &dispute{from: right}
 	d.Path = path
 	var err error
 	if d.Base, err = b.side(ctx, left); err != nil {
@@ -155,9 +170,63 @@ func (b *bench) fileDispute(ctx context.Context, path string, left, right versio
 	if d.Production, err = b.mine(ctx, path, mine); err != nil {
 		return nil, err
 	}
+	if d.Theirs == nil {
+		return s.renamedDisputes(ctx, d, left, right)
+	}
 	// Both came to the same, though Subversion does not look.
-	d.settled = sameSide(d.Production, d.Theirs) && (d.Theirs == nil || d.Theirs.Type != rollcall.TypeFolder)
+	d.settled = sameSide(d.Production, d.Theirs) && d.Theirs.Type != rollcall.TypeFolder
 	return []*dispute{d}, nil
+}
+
+// renamedDisputes are those of a path that is gone in what comes in: deleted, or moved. To
+// Subversion a move is a removal and a copy that are not held together, so what the target
+// has under another name would stay beside what comes.
+func (s *speaker) renamedDisputes(ctx context.Context, d *dispute, left, right version) ([]*dispute, error) {
+	b, n := s.bench, &renaming{was: d.Path}
+	var err error
+	if n.theirs, err = s.incoming(ctx, d.Path, left, right, s.back); err != nil {
+		return nil, err
+	}
+	d.renamed = n
+	if d.Production != nil {
+		return []*dispute{d}, nil
+	}
+	var mine *rollcall.ConflictSide
+	if n.mine, err = s.mine(ctx, b, d.Path, left); err == nil && n.mine != "" {
+		mine, err = b.mine(ctx, n.mine, "")
+	}
+	if err != nil {
+		return nil, err
+	}
+	if mine == nil {
+		n.mine = "" // a step before took it away
+	}
+	d.settled = n.mine == n.theirs
+	all := []*dispute{d}
+	if n.mine == "" != (n.theirs == "") { // nobody has it at the old path
+		all = nil
+	}
+	other := func(path string) *dispute {
+		one := &dispute{renamed: n}
+		if one.Path = path; len(all) == 0 {
+			one.Base = d.Base
+		}
+		return one
+	}
+	if n.theirs != "" && !d.settled {
+		one := other(n.theirs)
+		one.from = version{Kind: left.Kind, Path: strings.TrimSuffix(right.Path, d.Path) + n.theirs, Revision: right.Revision}
+		if one.Theirs, err = b.side(ctx, one.from); err != nil {
+			return nil, err
+		}
+		all = append(all, one)
+	}
+	if n.mine != "" && !d.settled {
+		one := other(n.mine)
+		one.Production = mine
+		all = append(all, one)
+	}
+	return all, nil
 }
 
 func sameSide(a, b *rollcall.ConflictSide) bool {
@@ -169,7 +238,8 @@ func sameSide(a, b *rollcall.ConflictSide) bool {
 
 // treeDisputes are those of a path that is not there, or not what the change is for. A
 // folder's are those of the files in it, where each can be decided alone.
-func (b *bench) treeDisputes(ctx context.Context, c *clash) ([]*dispute, error) {
+func (s *speaker) treeDisputes(ctx context.Context, c *clash) ([]*dispute, error) {
+	b := s.bench
 	mine, err := b.mine(ctx, c.path, c.mine)
 	if err != nil {
 		return nil, err
@@ -180,7 +250,7 @@ func (b *bench) treeDisputes(ctx context.Context, c *clash) ([]*dispute, error) 
 	case c.action == "add" && c.right.Kind == "dir" && isFolder:
 		c.left = version{}
 	default:
-		return b.fileDispute(ctx, c.path, c.left, c.right, c.mine)
+		return s.fileDispute(ctx, c.path, c.left, c.right, c.mine)
 	}
 	files, err := b.filesBetween(ctx, c.left, c.right)
 	if err != nil {
@@ -188,7 +258,7 @@ func (b *bench) treeDisputes(ctx context.Context, c *clash) ([]*dispute, error) 
 	}
 	var all []*dispute
 	for _, f := range files {
-		some, err := b.fileDispute(ctx, c.path+"/"+f.name, f.left, f.right, "")
+		some, err := s.fileDispute(ctx, c.path+"/"+f.name, f.left, f.right, "")
 		if err != nil {
 			return nil, err
 		}
@@ -249,9 +319,9 @@ func (b *bench) filesBetween(ctx context.Context, left, right version) ([]fileBe
 			f := fileBetween{name, below(left, name), below(right, name)}
 			switch p.Item {
 			case "added":
-				f.left = version{}
+				f.left.Kind = "none"
 			case "deleted":
-				f.right = version{}
+				f.right.Kind = "none"
 			}
 			all = append(all, f)
 			return nil

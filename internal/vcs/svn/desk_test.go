@@ -224,6 +224,48 @@ func TestRenameThenEdit(t *testing.T) {
 	d.wantStand("trunk", production, edited, rollcall.StandIntegrated)
 }
 
+// Where things went is told of each side.
+func TestWordsOfMoves(t *testing.T) {
+	d := newDesk(t, map[string]string{"one": "1\n2\n3\n", "two": "2\n", "three": "3\n", "lib/a": "a\n", "gone/a": "a\n", "keep": "k\n"})
+	moved := d.by("Bo", []string{"mv", "-q", "trunk/one", "trunk/find"}, []string{"mv", "-q", "trunk/two", "trunk/second"}, []string{"rm", "-q", "trunk/three"})
+	edited := d.change("trunk", map[string]string{"lib/a": "A\n", "lib/new": "n\n", "gone/a": "A\n", "find": "1\n2\n3\n4\n"})
+	in := d.by("Cy", []string{"mv", "-q", production + "/one", production + "/seek"}, []string{"rm", "-q", production + "/two", production + "/gone"},
+		[]string{"mv", "-q", production + "/three", production + "/third"}, []string{"mv", "-q", production + "/lib", production + "/lib3"})
+	d.by("Dee", []string{"mv", "-q", production + "/seek", production + "/sought"})
+	d.fresh()
+	wantWords := func(all []rollcall.Conflict, want ...string) {
+		t.Helper()
+		for i, c := range all {
+			if c.Words != strings.ReplaceAll(want[i], "TARGET", production) {
+				t.Errorf("%s: %s\nwant %s", c.Path, c.Words, want[i])
+			}
+		}
+	}
+	both := "TARGET moved one to sought, " + moved + " by Bo moves it to find"
+	wantWords(d.conflicts(pick(moved), "find", "one", "second", "sought", "third"), both, both,
+		"TARGET deleted two in "+in+", "+moved+" by Bo moves it to second", both, "TARGET moved three to third, "+moved+" by Bo deletes it")
+	wantWords(d.conflicts(pick(edited), "find", "gone/a", "lib/a", "lib/new"), "TARGET does not have it, "+edited+" by Bo changes it",
+		"TARGET deleted gone in "+in+", "+edited+" by Bo changes it", "TARGET moved lib to lib3 in "+in+", "+edited+" by Bo changes it",
+		"TARGET moved lib to lib3 in "+in+", "+edited+" by Bo adds it")
+}
+
+// A new name that something else has on the target is in dispute once.
+func TestRenamedOntoAnother(t *testing.T) {
+	d := newDesk(t, map[string]string{"one": "1\n", "keep": "k\n", "edited": "1\n2\n"})
+	moved := d.by("Bo", []string{"mv", "-q", "trunk/one", "trunk/find"}, []string{"mv", "-q", "trunk/edited", "trunk/longer"})
+	d.by("Cy", []string{"mv", "-q", production + "/one", production + "/seek"})
+	d.change(production, map[string]string{"find": "other\n", "longer": "other\n", "edited": "1\n2\n3\n"})
+	d.fresh()
+	all := d.conflicts(pick(moved), "edited", "find", "longer", "one", "seek")
+	if want := production + " changed it, " + moved + " by Bo moves it to longer"; all[0].Words != want || string(all[1].Production.Content) != "other\n" {
+		t.Errorf("%+v", all)
+	}
+	d.clean(pick(moved), take("edited", rollcall.TakeTheirs), take("find", rollcall.TakeTheirs), take("longer", rollcall.TakeProduction),
+		take("one", rollcall.TakeTheirs), take("seek", rollcall.TakeTheirs))
+	d.holds(map[string]string{"find": "f 1\n", "longer": "f other\n", "keep": "f k\n"})
+	d.commit()
+}
+
 func TestFoldersThatConflict(t *testing.T) {
 	d := newDesk(t, map[string]string{"d/x": "x\n", "d/sub/y": "y\n", "keep": "k\n", "e/z": "z\n"})
 	edited := d.change("trunk", map[string]string{"d/x": "X\n", "d/sub/y": "Y\n", "d/new": "n\n"})
@@ -261,7 +303,9 @@ func TestFileAgainstFolder(t *testing.T) {
 	file := d.change("trunk", map[string]string{"x": "file\n"})
 	d.change(production, map[string]string{"x/in": "folder\n"})
 	d.fresh()
-	d.conflicts(pick(file), "x")
+	if c := d.conflicts(pick(file), "x")[0]; c.Words != production+" has a folder there, "+file+" by Bo brings a file" {
+		t.Errorf("%+v", c)
+	}
 	d.clean(pick(file), take("x", rollcall.TakeProduction))
 	d.holds(map[string]string{"keep": "f k\n", "x/in": "f folder\n"})
 	d.reset()

@@ -123,11 +123,8 @@ func (b *bench) try(ctx context.Context, step rollcall.DeskStep) (applied rollca
 
 // closer looks at a merge of which svn's words don't tell all.
 func (b *bench) closer(ctx context.Context, step rollcall.DeskStep, said told) (applied rollcall.Applied, err error) {
-	clashes, err := b.clashes(ctx)
+	clashes, err := b.met(ctx, step, said)
 	if err != nil {
-		return applied, err
-	}
-	if err := mustNotSkip(said, clashes); err != nil {
 		return applied, err
 	}
 	if applied.Conflicts, err = b.settle(ctx, step, clashes, nil); err != nil || len(applied.Conflicts) > 0 {

@@ -140,6 +140,9 @@ func (h history) Commit(t *testing.T, c vcstest.Commit) string {
 	if err := os.MkdirAll(h.file(c.Branch), 0o755); err != nil {
 		t.Fatal(err)
 	}
+	for from, to := range c.Moves {
+		h.svn("mv", "-q", at(c.Branch+"/"+from, 0), c.Branch+"/"+to)
+	}
 	for name, content := range c.Files {
 		h.write(c.Branch+"/"+strings.TrimSuffix(name, "*"), content)
 	}

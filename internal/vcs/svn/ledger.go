@@ -164,8 +164,13 @@ func (p *pair) mustBeTrue(ctx context.Context, c *chronicle) error {
 	kin := p.parting() > 0
 	for _, s := range p.from {
 		if last := c.info[s.path].last(); last > p.head {
-			return rollcall.Errorf(rollcall.KindRefused, "svn:mergeinfo of %s names r%d of %s, and the repository has no such revision", p.target, last, s.path).
-				WithHint("it was written by hand, or the repository was restored from an older copy; correct the property with svn propedit")
+			by, err := p.whoAdded(ctx, c, s.path, last)
+			if err != nil {
+				return err
+			}
+			return rollcall.Errorf(rollcall.KindRefused, "svn:mergeinfo of %s names r%d of %s, and the repository has no such revision%s", p.target, last, s.path, by).
+				WithHint("if the repository was restored from an older copy, bring the newer one back; "+
+					"or, when you are sure, rollcall desk forget takes out r%d and all else that is not there", last)
 		}
 	}
 	gone := c.info[root.path].within(1, root.from-1)
@@ -196,6 +201,21 @@ func (p *pair) mustBeTrue(ctx context.Context, c *chronicle) error {
 		}
 	}
 	return nil
+}
+
+// whoAdded tells in which revision a number came into the target's mergeinfo, as the end of
+// a sentence.
+func (p *pair) whoAdded(ctx context.Context, c *chronicle, path string, number int64) (string, error) {
+	for _, t := range slices.Backward(c.turns) {
+		if in, _ := t.Added[path].find(number); in {
+			e, err := p.book.entry(ctx, t.Revision)
+			if err != nil {
+				return "", err
+			}
+			return fmt.Sprintf(": r%d by %s wrote it there, as %s:%s", t.Revision, writer(e), rollcall.Printable(path), t.Added[path]), nil
+		}
+	}
+	return "", nil
 }
 
 // newestBelow is the newest revision between two that changed a path or something in it; 0: none.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math"
 	"regexp"
 	"slices"
 	"strconv"
@@ -29,6 +30,9 @@ func (r *Repository) Mark(ctx context.Context, source, target string, marks []ro
 		}
 		if outOfDate(err) {
 			return none, rollcall.Errorf(rollcall.KindConflict, "somebody else commits to %s all the time: %w", target, err)
+		}
+		if complains(err, codeHook) {
+			return none, rollcall.Errorf(rollcall.KindRefused, "the repository refuses the commit to %s: %w", target, err)
 		}
 		if err != nil {
 			return none, err
@@ -189,7 +193,13 @@ func (m *marking) add(ctx context.Context, mark rollcall.Mark, by string) error 
 	if err != nil {
 		return err
 	}
-	if number < 1 || number > m.head {
+	// What a ledger names beyond the newest revision is forgotten with all the like: nobody
+	// can have merged it.
+	out := spans{{from: number, to: number}}
+	switch {
+	case mark.Kind == rollcall.MarkForgotten && number > m.head:
+		out = spans{{from: m.head + 1, to: math.MaxInt32}}
+	case number < 1 || number > m.head:
 		return rollcall.Errorf(rollcall.KindNotFound, "there is no revision %s in the repository", revisionID(number))
 	}
 	switch mark.Kind {
@@ -198,14 +208,14 @@ func (m *marking) add(ctx context.Context, mark rollcall.Mark, by string) error 
 		return nil
 	case rollcall.MarkUnblocked:
 		delete(m.blocked, number)
-		m.avoided = m.avoided.withoutNumber(number)
+		m.avoided = m.avoided.withoutRuns(out)
 		return nil
 	case rollcall.MarkIntegrated:
 	case rollcall.MarkForgotten:
 		delete(m.blocked, number)
-		m.avoided, m.integrated, m.info = m.avoided.withoutNumber(number), m.integrated.withoutNumber(number), m.info.withoutNumber(number)
+		m.avoided, m.integrated, m.info = m.avoided.withoutRuns(out), m.integrated.withoutRuns(out), m.info.withoutRuns(out)
 		for place, info := range m.below {
-			if left := info.withoutNumber(number); left.String() != info.String() {
+			if left := info.withoutRuns(out); left.String() != info.String() {
 				m.below[place] = left
 			}
 		}
@@ -236,11 +246,11 @@ func (m *marking) add(ctx context.Context, mark rollcall.Mark, by string) error 
 	return nil
 }
 
-// withoutNumber takes a revision out, whatever path it is said of: it is of one branch.
-func (m mergeinfo) withoutNumber(number int64) mergeinfo {
+// withoutRuns takes revisions out, whatever path they are said of: each is of one branch.
+func (m mergeinfo) withoutRuns(runs spans) mergeinfo {
 	out := mergeinfo{}
 	for path, s := range m {
-		if left := s.without(spans{{from: number, to: number}}); len(left) > 0 {
+		if left := s.without(runs); len(left) > 0 {
 			out[path] = left
 		}
 	}

@@ -68,11 +68,8 @@ func (b *bench) apply(ctx context.Context, step rollcall.DeskStep, resolved []ro
 		if err != nil {
 			return nil, err
 		}
-		clashes, err := b.clashes(ctx)
+		clashes, err := b.met(ctx, step, said)
 		if err != nil {
-			return nil, err
-		}
-		if err := mustNotSkip(said, clashes); err != nil {
 			return nil, err
 		}
 		left, err := b.settle(ctx, step, clashes, resolved)
@@ -87,10 +84,7 @@ func (b *bench) apply(ctx context.Context, step rollcall.DeskStep, resolved []ro
 }
 
 // mergeArgs are the words of a svn merge.
-type mergeArgs struct {
-	options []string
-	source  string
-}
+type mergeArgs struct{ options, targets []string }
 
 // arguments tells how svn does a step, on a target whose root has these properties.
 func (b *bench) arguments(ctx context.Context, step rollcall.DeskStep, root properties) (mergeArgs, error) {
@@ -115,7 +109,7 @@ func (b *bench) arguments(ctx context.Context, step rollcall.DeskStep, root prop
 		}
 	}
 	// Pegged to what was read: what is committed meanwhile changes nothing.
-	args.source = at(join(b.root, b.Repository.folder(step.Source)), b.head)
+	args.targets = []string{at(join(b.root, b.Repository.folder(step.Source)), b.head), "."}
 	args.options = []string{"--accept", "postpone"}
 	switch step.Kind {
 	case rollcall.StepPick:
@@ -132,7 +126,7 @@ func (b *bench) arguments(ctx context.Context, step rollcall.DeskStep, root prop
 		}
 		args.options = append(args.options, "-c", fmt.Sprint(-number))
 	case rollcall.StepMerge:
-		args.source = at(join(b.root, b.Repository.folder(step.Source)), number)
+		args.targets[0] = at(join(b.root, b.Repository.folder(step.Source)), number)
 	default:
 		return args, rollcall.Errorf(rollcall.KindInvalid, "%q is not a kind of step", step.Kind)
 	}
@@ -191,7 +185,7 @@ func segmentOf(history []segment, number int64) (segment, bool) {
 // merged once these are settled.
 func (b *bench) merge(ctx context.Context, args mergeArgs) (said told, stopped bool, err error) {
 	var out []byte
-	one := command{verb: "merge", options: args.options, targets: []string{args.source, "."}, dir: b.wc, limit: longLimit}
+	one := command{verb: "merge", options: args.options, targets: args.targets, dir: b.wc, limit: longLimit}
 	err = b.client.stream(ctx, one, func(r io.Reader) error {
 		var err error
 		out, err = io.ReadAll(r)

@@ -26,6 +26,8 @@ type node struct {
 	Schedule string `xml:"wc-info>schedule"`
 	Depth    string `xml:"wc-info>depth"`
 	Checksum string `xml:"wc-info>checksum"`
+	From     string `xml:"wc-info>copy-from-url"`
+	FromRev  int64  `xml:"wc-info>copy-from-rev"`
 	Commit   struct {
 		Revision number `xml:"revision,attr"`
 		Author   string `xml:"author"`

@@ -156,7 +156,7 @@ func (p *pair) sameAsMerging(ctx context.Context, one *candidate, runs []string,
 	}
 	args := mergeArgs{
 		options: []string{"--accept", "postpone", "-c", strings.Join(runs, ",")},
-		source:  at(join(b.root, p.to[0].path), p.to[0].to),
+		targets: []string{at(join(b.root, p.to[0].path), p.to[0].to), "."},
 	}
 	_, stopped, err := b.merge(ctx, args)
 	if err != nil || stopped {

@@ -10,32 +10,34 @@ import (
 
 // speaker tells in words what each side of a conflict did.
 type speaker struct {
+	*moves
 	bench *bench
 	who   string // what comes in: r1043 by Ada
 	back  bool   // it is taken back
 }
 
+// speaker opens the log. It is to be closed.
 func (b *bench) speaker(ctx context.Context, step rollcall.DeskStep) (*speaker, error) {
-	s := &speaker{bench: b, who: step.Source}
-	if step.Kind == rollcall.StepMerge {
-		return s, nil
-	}
-	number, err := parseRevision(step.ID)
-	if err != nil {
-		return nil, err
-	}
 	book, err := b.logbook(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer book.close()
-	e, err := book.entry(ctx, number)
-	if err != nil {
-		return nil, err
+	s := &speaker{moves: &moves{book: book}, bench: b, who: step.Source}
+	if step.Kind == rollcall.StepMerge {
+		return s, nil
 	}
-	s.who = revisionID(number)
-	if e.author != "" {
-		s.who += " by " + rollcall.Printable(e.author)
+	number, err := parseRevision(step.ID)
+	if err == nil {
+		var e *logRecord
+		if e, err = book.entry(ctx, number); err == nil && e.author != "" {
+			s.who = revisionID(number) + " by " + rollcall.Printable(e.author)
+		} else {
+			s.who = revisionID(number)
+		}
+	}
+	if err != nil {
+		book.close()
+		return nil, err
 	}
 	if step.Kind == rollcall.StepBackOut {
 		s.who, s.back = "taking back "+s.who, true
@@ -45,46 +47,66 @@ func (b *bench) speaker(ctx context.Context, step rollcall.DeskStep) (*speaker, 
 
 func (s *speaker) words(ctx context.Context, d *dispute) (string, error) {
 	target := s.bench.target
+	folder := func(side *rollcall.ConflictSide) bool { return side != nil && side.Type == rollcall.TypeFolder }
 	switch {
 	case d.Property != "":
 		return fmt.Sprintf("%s %s, %s %s", target, hasValue(d.Production), s.who, setsValue(d.Theirs)), nil
+	case d.renamed != nil:
+		return s.renamedWords(ctx, d)
 	case d.Production == nil:
-		gone, err := s.gone(ctx, d.Path)
-		return fmt.Sprintf("%s, %s changes it", gone, s.who), err
-	case d.Theirs == nil:
-		return fmt.Sprintf("%s changed it, %s deletes it", target, s.who), nil
+		gone, err := s.gone(ctx, d.Path, "it")
+		verb := "changes"
+		if d.Base == nil {
+			verb = "adds"
+		}
+		return fmt.Sprintf("%s %s, %s %s it", target, gone, s.who, verb), err
+	case folder(d.Production) || folder(d.Theirs):
+		return fmt.Sprintf("%s has %s there, %s brings %s", target, kindOf(d.Production), s.who, kindOf(d.Theirs)), nil
 	case d.Base == nil:
 		return fmt.Sprintf("%s has another one, %s adds it", target, s.who), nil
-	case d.Production.Type == rollcall.TypeFolder || d.Theirs.Type == rollcall.TypeFolder:
-		return fmt.Sprintf("%s has %s there, %s brings %s", target, kindOf(d.Production), s.who, kindOf(d.Theirs)), nil
 	case isBinary(d.Production.Content) || isBinary(d.Theirs.Content):
 		return fmt.Sprintf("%s and %s both change it, and it is no text", target, s.who), nil
 	}
 	return fmt.Sprintf("%s and %s change the same lines", target, s.who), nil
 }
 
-// gone tells why a target does not have a path.
-func (s *speaker) gone(ctx context.Context, path string) (string, error) {
-	b := s.bench
-	book, err := b.logbook(ctx)
-	if err != nil {
-		return "", err
+// renamedWords are those of a path that is gone in what comes in, or was moved by it.
+func (s *speaker) renamedWords(ctx context.Context, d *dispute) (string, error) {
+	n, own, theirs := d.renamed, "changed it", "deletes it"
+	if n.theirs != "" {
+		theirs = "moves it to " + n.theirs
 	}
-	defer book.close()
-	history, err := book.history(ctx, b.folder(), b.base)
-	if err != nil {
-		return "", err
-	}
-	for _, one := range history {
-		last, err := book.birth(ctx, one.path+"/"+path, one.to)
-		if err != nil {
+	switch {
+	case n.mine != "":
+		own = fmt.Sprintf("moved %s to %s", n.was, n.mine)
+	case d.Path == n.theirs:
+		var err error
+		if own, err = s.gone(ctx, n.was, n.was); err != nil {
 			return "", err
 		}
-		if last != nil && last.revision >= one.from && last.Action == "D" {
-			return fmt.Sprintf("%s deleted it in r%d", b.target, last.revision), nil
-		}
 	}
-	return b.target + " does not have it", nil
+	return fmt.Sprintf("%s %s, %s %s", s.bench.target, own, s.who, theirs), nil
+}
+
+// gone tells why a target does not have a path, which is called word.
+func (s *speaker) gone(ctx context.Context, path, word string) (string, error) {
+	history, err := s.book.history(ctx, s.bench.folder(), s.bench.base)
+	if err != nil {
+		return "", err
+	}
+	gone, err := s.removal(ctx, history, path)
+	if err != nil || gone == nil || gone.Action != "D" {
+		return "does not have " + word, err
+	}
+	what := gone.name()
+	to, err := s.to(ctx, gone, what)
+	if what == path {
+		what = word
+	}
+	if to != "" {
+		return fmt.Sprintf("moved %s to %s in r%d", what, to, gone.revision), err
+	}
+	return fmt.Sprintf("deleted %s in r%d", what, gone.revision), err
 }
 
 func kindOf(s *rollcall.ConflictSide) string {

@@ -19,6 +19,7 @@ type Commit struct {
 	Branch  string
 	Author  string
 	Message string
+	Moves   map[string]string // before all else: to another name, with its history
 	Files   map[string]string
 	Remove  []string
 }
