@@ -36,7 +36,7 @@ func openKept(ctx context.Context, dir string) (*kept, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the predictions: %w", err)
 	}
-	_, err = db.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS predictions_1 (
+	_, err = db.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS predictions_2 (
 		source TEXT, target TEXT, tree TEXT, changeset TEXT, data TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (source, target, tree, changeset)) WITHOUT ROWID`)
 	if err != nil {
 		db.Close()
@@ -48,7 +48,7 @@ func openKept(ctx context.Context, dir string) (*kept, error) {
 func (k *kept) Close() error { return k.db.Close() }
 
 func (k *kept) read(ctx context.Context, source, target, tree string) (map[string]prediction, error) {
-	rows, err := k.db.QueryContext(ctx, `SELECT changeset, data FROM predictions_1 WHERE source = ? AND target = ? AND tree = ?`, source, target, tree)
+	rows, err := k.db.QueryContext(ctx, `SELECT changeset, data FROM predictions_2 WHERE source = ? AND target = ? AND tree = ?`, source, target, tree)
 	if err != nil {
 		return nil, fmt.Errorf("read predictions: %w", err)
 	}
@@ -80,13 +80,13 @@ func (k *kept) write(ctx context.Context, source, target, tree string, fresh map
 		if err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO predictions_1 VALUES (?, ?, ?, ?, ?, ?)`, source, target, tree, id, string(data), time.Now().Unix()); err != nil {
+		if _, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO predictions_2 VALUES (?, ?, ?, ?, ?, ?)`, source, target, tree, id, string(data), time.Now().Unix()); err != nil {
 			return fmt.Errorf("keep predictions: %w", err)
 		}
 	}
 	// A few trees stay: a desk that is abandoned goes back to one of them.
-	_, err = tx.ExecContext(ctx, `DELETE FROM predictions_1 WHERE source = ?1 AND target = ?2 AND tree NOT IN
-		(SELECT tree FROM predictions_1 WHERE source = ?1 AND target = ?2 GROUP BY tree ORDER BY max(at) DESC LIMIT 20)`, source, target)
+	_, err = tx.ExecContext(ctx, `DELETE FROM predictions_2 WHERE source = ?1 AND target = ?2 AND tree NOT IN
+		(SELECT tree FROM predictions_2 WHERE source = ?1 AND target = ?2 GROUP BY tree ORDER BY max(at) DESC LIMIT 20)`, source, target)
 	if err != nil {
 		return fmt.Errorf("keep predictions: %w", err)
 	}

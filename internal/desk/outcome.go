@@ -3,6 +3,7 @@ package desk
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/rollcall-dev/rollcall"
 )
@@ -41,7 +42,7 @@ func (s *session) explain(ctx context.Context, o *rollcall.DeskOutcome, conflict
 	step, brings := s.state.Steps[s.state.Merged], o.Changesets[s.state.Merged].Changeset
 	var paths []string
 	for _, c := range conflicts {
-		paths = append(paths, c.Path)
+		paths = append(paths, onTarget(c))
 	}
 	last, err := s.Repo.LastChanged(ctx, s.state.Target, paths)
 	if err != nil {
@@ -50,11 +51,12 @@ func (s *session) explain(ctx context.Context, o *rollcall.DeskOutcome, conflict
 	for _, c := range conflicts {
 		view := rollcall.ConflictView{Conflict: c, Target: s.state.Target, Step: step, TheirsBy: brings}
 		view.Regions, view.Marked = compare(ctx, c, s.state.Target, rollcall.ShortRevision(step.ID))
-		if by, ok := last[c.Path]; ok {
+		path := onTarget(c)
+		if by, ok := last[path]; ok {
 			view.Production = &by
 		}
 		for _, before := range slices.Backward(o.Changesets[:s.state.Merged]) {
-			if slices.Contains(before.Files, c.Path) {
+			if slices.ContainsFunc(before.Files, func(f string) bool { return f == path || strings.HasPrefix(f, path+"/") }) {
 				view.Production = &before.Changeset
 				break
 			}
@@ -72,4 +74,12 @@ func (s *session) explain(ctx context.Context, o *rollcall.DeskOutcome, conflict
 		}
 	}
 	return err
+}
+
+// onTarget is what the target calls what a conflict is about.
+func onTarget(c rollcall.Conflict) string {
+	if c.Production != nil && c.Production.Path != "" {
+		return c.Production.Path
+	}
+	return c.Path
 }

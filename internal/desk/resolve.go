@@ -118,7 +118,7 @@ func decide(c rollcall.Conflict, take rollcall.Take, content []byte) (rollcall.R
 		}
 		r.Content = content
 		for _, side := range []*rollcall.ConflictSide{c.Theirs, c.Production, c.Base} {
-			if side != nil && side.Type != rollcall.TypeLink {
+			if isText(side) {
 				r.Type = side.Type
 				return r, nil
 			}
@@ -134,6 +134,11 @@ func decide(c rollcall.Conflict, take rollcall.Take, content []byte) (rollcall.R
 	}
 	r.Type, r.Content = side.Type, side.Content
 	return r, nil
+}
+
+// isText tells whether a side is a file, and neither a link nor a folder.
+func isText(side *rollcall.ConflictSide) bool {
+	return side != nil && side.Type != rollcall.TypeLink && side.Type != rollcall.TypeFolder
 }
 
 // strangeMarker finds a line that is a conflict marker and stands on neither side.

@@ -276,6 +276,8 @@ func (p *Printer) side(name string, side *rollcall.ConflictSide) {
 	switch {
 	case side == nil:
 		p.Line("  %s: %s", name, "nothing there")
+	case side.Type == rollcall.TypeFolder:
+		p.Line("  %s: a folder", name)
 	case side.Type == rollcall.TypeLink:
 		p.Line("  %s: a link to %s", name, rollcall.Printable(string(side.Content)))
 	default:

@@ -2,6 +2,7 @@ package vcstest
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -34,6 +35,7 @@ func RunMerger(t *testing.T, fresh func(t *testing.T) MergerHistory) {
 		{"a conflict that is resolved stays integrated", resolved},
 		{"delete against change", deleteAgainstChange},
 		{"both add a file", bothAdd},
+		{"a file against a folder or a link", notBoth},
 		{"binaries, modes and links", oddKinds},
 		{"backed out and picked again", backOut},
 		{"applied, reverted, applied again", reapplied},
@@ -297,6 +299,74 @@ func bothAdd(t *testing.T, s *scene) {
 		t.Errorf("new is %q", got)
 	}
 	s.wantStanding(m, one, rollcall.StandIntegrated)
+}
+
+// notBoth has two sides that can't both be at a path: one of them is taken whole, and
+// nothing but the two is ever there.
+func notBoth(t *testing.T, s *scene) {
+	type sides struct{ production, theirs map[string]string }
+	for name, one := range map[string]sides{
+		"file":   {map[string]string{"file": "production's\n"}, map[string]string{"file/a": "theirs\n", "file/b/c": "theirs too\n"}},
+		"folder": {map[string]string{"folder/a": "production's\n", "folder/b/c": "too\n"}, map[string]string{"folder": "theirs\n"}},
+		"linked": {map[string]string{"linked": "production's\n"}, map[string]string{"linked": "-> b"}},
+		"link":   {map[string]string{"link": "-> b"}, map[string]string{"link": "theirs\n"}},
+	} {
+		s.commit(s.production, "Cy", "hotfix of "+name, one.production)
+		step := s.pick(s.commit(s.trunk, "Bo", "another "+name, one.theirs))
+		m := s.h.Merger(t)
+		b := s.bench(m, s.production)
+		before := s.files(m, b)
+		applied, err := b.Apply(s.ctx, step, nil)
+		s.must(err)
+		if len(applied.Conflicts) != 1 || applied.Conflicts[0].Path != name || applied.Conflicts[0].Production == nil || applied.Conflicts[0].Theirs == nil {
+			t.Fatalf("%s: %+v", name, applied.Conflicts)
+		}
+		c := applied.Conflicts[0]
+		if c.Production.Type == c.Theirs.Type || c.Words == "" {
+			t.Errorf("%s: %q, %c against %c", name, c.Words, c.Production.Type, c.Theirs.Type)
+		}
+		for take, want := range map[rollcall.Take]map[string]string{rollcall.TakeProduction: one.production, rollcall.TakeTheirs: one.theirs} {
+			s.must(b.Reset(s.ctx))
+			side := c.Theirs
+			if take == rollcall.TakeProduction {
+				side = c.Production
+			}
+			applied, err := b.Apply(s.ctx, step, []rollcall.Resolution{{Path: name, Of: c.Fingerprint(), Take: take, Type: side.Type, Content: side.Content}})
+			s.must(err)
+			if applied.Changed == (take == rollcall.TakeProduction) || len(applied.Conflicts) > 0 {
+				t.Errorf("%s, %s taken: %+v", name, take, applied)
+			}
+			wanted := maps.Clone(before)
+			for path := range one.production {
+				delete(wanted, path)
+			}
+			for path, content := range want {
+				kind := "f:"
+				if target, isLink := strings.CutPrefix(content, "-> "); isLink {
+					kind, content = "l:", target
+				}
+				wanted[path] = kind + content
+			}
+			if got := s.files(m, b); !maps.Equal(got, wanted) {
+				t.Errorf("%s, %s taken: %q, not %q", name, take, got, wanted)
+			}
+		}
+		s.must(b.Close())
+	}
+}
+
+// files reads everything that stands on a bench.
+func (s *scene) files(m rollcall.Merger, b rollcall.Bench) map[string]string {
+	s.Helper()
+	tree, err := b.Freeze(s.ctx)
+	s.must(err)
+	changes, err := m.Changes(s.ctx, "", tree)
+	s.must(err)
+	all := map[string]string{}
+	for _, c := range changes {
+		all[c.Path] = string(c.New.Type) + ":" + s.blob(m, c.New.Blob)
+	}
+	return all
 }
 
 func oddKinds(t *testing.T, s *scene) {
