@@ -27,6 +27,14 @@ type half struct {
 	renamed map[string]string // the old name of each file that it calls otherwise, once it was asked for
 }
 
+// at is what a half has at a disputed path. A folder counts only where it is taken whole.
+func (h *half) at(d *dispute) stage {
+	if there := h.has[d.Path]; d.whole || there.mode != modeTree {
+		return there
+	}
+	return stage{}
+}
+
 // settle applies what was decided to a merge with conflicts, and gives those that nobody
 // has decided, or else the tree.
 func (b *bench) settle(ctx context.Context, step rollcall.DeskStep, pair mergePair, m merged, resolved []rollcall.Resolution) ([]rollcall.Conflict, string, error) {
@@ -85,7 +93,7 @@ func (s *settling) look(ctx context.Context, disputes []*dispute) error {
 
 // sideOf reads what a half has at a disputed path.
 func (s *settling) sideOf(ctx context.Context, d *dispute, h *half, number int) (*rollcall.ConflictSide, error) {
-	node, there := d.stages[number], h.has[d.Path]
+	node, there := d.stages[number], h.at(d)
 	switch {
 	case there.blob != "" && (d.whole || node.blob != ""):
 		// What git has at a new name may be a merge already, with markers even.
@@ -111,11 +119,11 @@ func (s *settling) otherNames(ctx context.Context, d *dispute) error {
 		}
 		d.Theirs.Path = d.moved
 	case d.whole || d.Base == nil:
-	case d.Production != nil && s.ours.has[d.Path].blob == "":
+	case d.Production != nil && s.ours.at(d).blob == "":
 		renamed, err := s.renames(ctx, s.theirs)
 		d.Production.Path = renamed[d.Path]
 		return err
-	case d.Theirs != nil && s.theirs.has[d.Path].blob == "":
+	case d.Theirs != nil && s.theirs.at(d).blob == "":
 		renamed, err := s.renames(ctx, s.ours)
 		d.Theirs.Path = renamed[d.Path]
 		return err

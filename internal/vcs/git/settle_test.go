@@ -265,6 +265,14 @@ func TestConflictsOfNames(t *testing.T) {
 			[]string{"lib2/old: lib/old added in THEIRS inside a directory that was renamed in production, suggesting it should perhaps be moved to lib2/old"},
 			plus(lib2, "old", long("1", "9")), plus(lib2, "lib2/old", long("1", "9")),
 		},
+		"production gives a file the name of a folder": {
+			plus(lib, "old", long("1", "9")),
+			sketch{"lib": long("P", "9")},
+			plus(lib, "old", long("T", "9")),
+			[]string{"lib: production and THEIRS both change the same lines; production renamed it, from old"},
+			sketch{"lib": long("P", "9")},
+			sketch{"lib": long("T", "9")},
+		},
 		"theirs gives a file the name of one of production's": {
 			sketch{"old": long("1", "9"), "x": "x\n"},
 			sketch{"old": long("1", "9"), "x": "x\n", "new": "P\n"},
