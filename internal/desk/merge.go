@@ -126,6 +126,11 @@ func (d *Desk) Land(ctx context.Context, request rollcall.DeskRequest, branch st
 	if err := s.emptyBut(branch, d.Code.Trunk, rollcall.StepPick); err != nil {
 		return nil, err
 	}
+	// Where the trunk was rewritten its old history is on the production branch, and would all
+	// come back: production's ledger tells.
+	if _, err := s.standees(ctx, d.Code.Trunk, branch, false); err != nil {
+		return nil, err
+	}
 	listed, err := s.standees(ctx, branch, d.Code.Trunk, false)
 	if err != nil {
 		return nil, err
