@@ -95,7 +95,7 @@ func (d *Desk) BackOut(ctx context.Context, request rollcall.MergeRequest) (*rol
 	}
 	steps := slices.Clone(s.state.Steps)
 	for _, text := range request.Selection.Texts {
-		one, err := choice{listed, d.Code.Name}.one(text)
+		one, err := choice{listed, d.Code.Name}.through(text)
 		if err != nil {
 			return nil, err
 		}
