@@ -238,6 +238,20 @@ func needsAnother(t *testing.T, s *scene) {
 	if touched, err = m.Touched(s.ctx, s.trunk, s.production, one); err != nil || len(touched) != 0 {
 		t.Errorf("lines that both branches have: %+v, %v", touched, err)
 	}
+	brought := s.commit(s.trunk, "Bo", "brought", map[string]string{"new": lines("1", "2", "3")})
+	changed := s.commit(s.trunk, "Cy", "changed", map[string]string{"new": lines("1", "two", "3")})
+	last := s.commit(s.trunk, "Dee", "last", map[string]string{"new": lines("1", "zwei", "3")})
+	m = s.h.Merger(t)
+	for id, want := range map[string][]rollcall.Touch{
+		changed: {{ID: brought, Path: "new", Lines: 1}},
+		last:    {{ID: changed, Path: "new", Lines: 1}, {ID: brought, Path: "new"}},
+	} {
+		touched, err := m.Touched(s.ctx, s.trunk, s.production, id)
+		s.must(err)
+		if len(touched) != len(want) || slices.ContainsFunc(want, func(w rollcall.Touch) bool { return !slices.Contains(touched, w) }) {
+			t.Errorf("a file that production lacks: %+v, not %+v", touched, want)
+		}
+	}
 }
 
 func resolved(t *testing.T, s *scene) {
