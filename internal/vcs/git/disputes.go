@@ -85,7 +85,7 @@ func (m *merged) disputes(pair mergePair) []*dispute {
 	m.suggested(pair, at)
 	// What is below a path of which a side is taken whole is decided with it.
 	all = slices.DeleteFunc(slices.Clone(all), func(d *dispute) bool {
-		return slices.ContainsFunc(all, func(o *dispute) bool { return o != d && o.has(d.Path) })
+		return slices.ContainsFunc(all, func(o *dispute) bool { return o != d && o.whole && o.has(d.Path) })
 	})
 	slices.SortFunc(all, func(a, b *dispute) int { return strings.Compare(a.Path, b.Path) })
 	return all
@@ -102,7 +102,7 @@ func (m *merged) suggested(pair mergePair, at map[string]*dispute) {
 		d := at[now]
 		switch {
 		case d == nil:
-		case d.stages[ourStage].blob != "" && (strings.Contains(one.text, " in "+pair.ours+" inside") || strings.Contains(one.text, " in "+pair.ours+", inside")):
+		case !d.whole && d.stages[ourStage].blob != "" && (strings.Contains(one.text, " in "+pair.ours+" inside") || strings.Contains(one.text, " in "+pair.ours+", inside")):
 			d.Path, d.moved, d.names = was, now, append(d.names, now)
 		default:
 			d.from = was

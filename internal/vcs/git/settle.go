@@ -319,6 +319,8 @@ func (s *settling) words(d *dispute) string {
 			text += fmt.Sprintf("; %s renamed it, from %s", target, rollcall.Printable(d.Theirs.Path))
 		}
 		return text
+	case d.from != "":
+		return fmt.Sprintf("%s has it as %s, in a folder to which %s gives another name", theirs, rollcall.Printable(d.from), target)
 	case d.Base != nil && d.Theirs != nil:
 		return fmt.Sprintf("%s changes it, and %s does not have it", theirs, target)
 	case d.Base != nil && d.Production != nil:

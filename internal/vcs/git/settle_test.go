@@ -252,7 +252,7 @@ func TestConflictsOfNames(t *testing.T) {
 		},
 		"theirs adds to a folder that production renames": {
 			lib, lib2, plus(lib, "lib/late", "T\n"),
-			[]string{"lib2/late: lib/late added in THEIRS inside a directory that was renamed in production, suggesting it should perhaps be moved to lib2/late"},
+			[]string{"lib2/late: THEIRS has it as lib/late, in a folder to which production gives another name"},
 			lib2, plus(lib2, "lib2/late", "T\n"),
 		},
 		"production adds to a folder that theirs renames": {
@@ -262,7 +262,7 @@ func TestConflictsOfNames(t *testing.T) {
 		},
 		"theirs moves a file into a folder that production renames": {
 			plus(lib, "old", long("1", "9")), plus(lib2, "old", long("1", "9")), plus(lib, "lib/old", long("1", "9")),
-			[]string{"lib2/old: lib/old added in THEIRS inside a directory that was renamed in production, suggesting it should perhaps be moved to lib2/old"},
+			[]string{"lib2/old: THEIRS has it as lib/old, in a folder to which production gives another name"},
 			plus(lib2, "old", long("1", "9")), plus(lib2, "lib2/old", long("1", "9")),
 		},
 		"production gives a file the name of a folder": {
