@@ -69,7 +69,7 @@ type DeskStep struct {
 type ConflictSide struct {
 	Path    string // where it has another one
 	Type    EntryType
-	Content []byte // a link's is its target
+	Content []byte // a link's is its target; a folder's only tells it from another one
 }
 
 // Conflict is one path that could not be merged without a person.
@@ -246,7 +246,7 @@ type Bench interface {
 // one after the other. It is found by assertion.
 type Parallel interface {
 	// Each tries each step alone on the base, and calls fn with what came of it, in any
-	// order but one at a time.
+	// order but one at a time. A conflict may have its path and nothing else.
 	Each(ctx context.Context, steps []DeskStep, fn func(i int, applied Applied, err error)) error
 }
 

@@ -192,7 +192,7 @@ func (d *Desk) Show(ctx context.Context, text string) (*rollcall.Shown, error) {
 		if listed, err = d.Repo.Standees(ctx, d.Code.Trunk, d.Code.Production, true); err != nil {
 			return nil, err
 		}
-		one, err = choice{listed, d.Code.Name}.one(text)
+		one, err = choice{listed, d.Code.Name}.through(text)
 	}
 	if err != nil {
 		return nil, err

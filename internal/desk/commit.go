@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"slices"
@@ -19,9 +20,31 @@ func (d *Desk) Commit(ctx context.Context, request rollcall.CommitRequest) (*rol
 		return nil, rollcall.Errorf(rollcall.KindConflict, "there is nothing on the desk %s of %s to commit", s.Name, s.Code.Name).
 			WithHint("rollcall avail %s shows what could be merged", s.Code.Name)
 	}
-	if s.state.Committing != nil {
-		return s.finish(ctx)
+	note := request.Note
+	for try := 1; ; try++ {
+		before := s.state.Seq
+		var outcome *rollcall.DeskOutcome
+		if c := s.state.Committing; c != nil {
+			note = cmp.Or(note, c.Commit.Note)
+			outcome, err = s.finish(ctx)
+		} else {
+			outcome, err = s.commit(ctx, note)
+		}
+		// Where it was begun and is known not to have happened, it may be only the ledger that
+		// has moved. What else has is told by beginning anew.
+		begun := s.state.Seq != before && s.state.Committing == nil
+		if rollcall.KindOf(err) != rollcall.KindConflict || !begun || try == commitTries {
+			return outcome, err
+		}
+		s.asked = nil
 	}
+}
+
+// commitTries is how often a commit is begun where something comes in between.
+const commitTries = 3
+
+// commit commits what is merged.
+func (s *session) commit(ctx context.Context, note string) (*rollcall.DeskOutcome, error) {
 	if !s.state.Clean() {
 		return nil, rollcall.Errorf(rollcall.KindConflict, "%s on the desk has conflicts", names(s.state.Steps[s.state.Merged:s.state.Merged+1])).
 			WithHint("rollcall resolve %s shows them", s.Code.Name)
@@ -43,7 +66,7 @@ func (d *Desk) Commit(ctx context.Context, request rollcall.CommitRequest) (*rol
 			return outcome, err
 		}
 	}
-	commit := rollcall.DeskCommit{By: s.By, Note: request.Note, Steps: outcome.Changesets, Token: rand.Text()}
+	commit := rollcall.DeskCommit{By: s.By, Note: note, Steps: outcome.Changesets, Token: rand.Text()}
 	if commit.Staged, err = s.Staged(ctx, s.state.Tree); err != nil {
 		return nil, err
 	}

@@ -95,7 +95,7 @@ func (d *Desk) BackOut(ctx context.Context, request rollcall.MergeRequest) (*rol
 	}
 	steps := slices.Clone(s.state.Steps)
 	for _, text := range request.Selection.Texts {
-		one, err := choice{listed, d.Code.Name}.one(text)
+		one, err := choice{listed, d.Code.Name}.through(text)
 		if err != nil {
 			return nil, err
 		}
@@ -128,6 +128,11 @@ func (d *Desk) Land(ctx context.Context, request rollcall.DeskRequest, branch st
 	}
 	defer s.free()
 	if err := s.emptyBut(branch, d.Code.Trunk, rollcall.StepPick); err != nil {
+		return nil, err
+	}
+	// Where the trunk was rewritten its old history is on the production branch, and would all
+	// come back: production's ledger tells.
+	if _, err := s.standees(ctx, d.Code.Trunk, branch, false); err != nil {
 		return nil, err
 	}
 	listed, err := s.standees(ctx, branch, d.Code.Trunk, false)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/rollcall-dev/rollcall"
 )
@@ -42,7 +43,7 @@ func (s *session) explain(ctx context.Context, o *rollcall.DeskOutcome, conflict
 	step, brings := s.state.Steps[s.state.Merged], o.Changesets[s.state.Merged].Changeset
 	var paths []string
 	for _, c := range conflicts {
-		paths = append(paths, c.Path)
+		paths = append(paths, onTarget(c))
 	}
 	last, err := s.Repo.LastChanged(ctx, s.state.Target, paths)
 	if err != nil {
@@ -54,11 +55,12 @@ func (s *session) explain(ctx context.Context, o *rollcall.DeskOutcome, conflict
 		if err := s.begun(&view); err != nil {
 			return fmt.Errorf("read what was edited: %w", err)
 		}
-		if by, ok := last[c.Path]; ok {
+		path := onTarget(c)
+		if by, ok := last[path]; ok {
 			view.Production = &by
 		}
 		for _, before := range slices.Backward(o.Changesets[:s.state.Merged]) {
-			if slices.Contains(before.Files, c.Path) {
+			if slices.ContainsFunc(before.Files, func(f string) bool { return f == path || strings.HasPrefix(f, path+"/") }) {
 				view.Production = &before.Changeset
 				break
 			}
@@ -76,4 +78,12 @@ func (s *session) explain(ctx context.Context, o *rollcall.DeskOutcome, conflict
 		}
 	}
 	return err
+}
+
+// onTarget is what the target calls what a conflict is about.
+func onTarget(c rollcall.Conflict) string {
+	if c.Production != nil && c.Production.Path != "" {
+		return c.Production.Path
+	}
+	return c.Path
 }

@@ -137,7 +137,7 @@ func (d *Desk) decide(c rollcall.Conflict, request rollcall.ResolveRequest) (rol
 		}
 		r.Content = request.Content
 		for _, side := range []*rollcall.ConflictSide{c.Theirs, c.Production, c.Base} {
-			if side != nil && side.Type != rollcall.TypeLink {
+			if isText(side) {
 				r.Type = side.Type
 				return r, nil
 			}
@@ -153,6 +153,11 @@ func (d *Desk) decide(c rollcall.Conflict, request rollcall.ResolveRequest) (rol
 	}
 	r.Type, r.Content = side.Type, side.Content
 	return r, nil
+}
+
+// isText tells whether a side is a file, and neither a link nor a folder.
+func isText(side *rollcall.ConflictSide) bool {
+	return side != nil && side.Type != rollcall.TypeLink && side.Type != rollcall.TypeFolder
 }
 
 // strangeMarker finds a line that is a conflict marker and stands on neither side.

@@ -48,6 +48,32 @@ func (c choice) one(text string) (*rollcall.Standee, error) {
 	return found, nil
 }
 
+// through is one, but for what people read in plans and in the log too: the target's own
+// revisions, for the changeset that such a one brought.
+func (c choice) through(text string) (*rollcall.Standee, error) {
+	one, err := c.one(text)
+	if rollcall.KindOf(err) != rollcall.KindNotFound {
+		return one, err
+	}
+	var brought []*rollcall.Standee
+	for i := range c.listed {
+		if in := c.listed[i].In; in == text || number.MatchString(text) && in == "r"+strings.TrimPrefix(text, "r") || hashPrefix.MatchString(text) && strings.HasPrefix(in, text) {
+			brought = append(brought, &c.listed[i])
+		}
+	}
+	switch len(brought) {
+	case 0:
+		return nil, err
+	case 1:
+		return brought[0], nil
+	}
+	var ids []string
+	for _, s := range slices.Backward(brought) {
+		ids = append(ids, s.Short())
+	}
+	return nil, rollcall.Errorf(rollcall.KindInvalid, "%s stands for several changesets: %s", text, few(ids)).WithHint("name those that are meant")
+}
+
 // Find finds the changeset that a text names, among those of a branch.
 func Find(listed []rollcall.Standee, text string) (*rollcall.Standee, error) {
 	return choice{listed: listed}.one(text)

@@ -23,11 +23,11 @@ const regionsLimit = 2 << 20
 // is needed that could stand in the text itself. It gives too what both come to, with
 // markers, for an editor. Where that can't be had there is nothing.
 func compare(ctx context.Context, c rollcall.Conflict, target, theirs string) ([]rollcall.ConflictRegion, []byte) {
-	if c.Production == nil || c.Theirs == nil || c.Property != "" || c.Production.Type == rollcall.TypeFolder || c.Theirs.Type == rollcall.TypeFolder {
+	if !isText(c.Production) || !isText(c.Theirs) || c.Property != "" {
 		return nil, nil
 	}
 	base := []byte{}
-	if c.Base != nil {
+	if isText(c.Base) {
 		base = c.Base.Content
 	}
 	sides := [][]byte{c.Production.Content, base, c.Theirs.Content}

@@ -60,6 +60,10 @@ func TestCompare(t *testing.T) {
 	if regions, marked := compare(t.Context(), rollcall.Conflict{Production: side("a\x00"), Theirs: side("b")}, "live", "r7"); regions != nil || marked != nil {
 		t.Error("what is no text was compared")
 	}
+	folder := &rollcall.ConflictSide{Type: rollcall.TypeFolder, Content: []byte("f")}
+	if regions, marked := compare(t.Context(), rollcall.Conflict{Production: side("a"), Theirs: folder}, "live", "r7"); regions != nil || marked != nil {
+		t.Error("a folder was compared")
+	}
 }
 
 func FuzzHunks(f *testing.F) {
@@ -87,6 +91,13 @@ func TestDecide(t *testing.T) {
 	}
 	if _, err := decide(c, rollcall.TakeFile, []byte("x\n>>>>>>> r7\n")); rollcall.KindOf(err) != rollcall.KindRefused {
 		t.Errorf("a marker: %v", err)
+	}
+	c.Theirs = &rollcall.ConflictSide{Type: rollcall.TypeFolder, Content: []byte("f")}
+	if r, err := decide(c, rollcall.TakeTheirs, nil); err != nil || r.Type != rollcall.TypeFolder {
+		t.Errorf("a folder: %+v, %v", r, err)
+	}
+	if r, err := decide(c, rollcall.TakeFile, []byte("x\n")); err != nil || r.Type != rollcall.TypeFile {
+		t.Errorf("a file in a folder's place: %+v, %v", r, err)
 	}
 	c.Production = nil
 	if r, err := decide(c, rollcall.TakeProduction, nil); err != nil || !r.Delete {

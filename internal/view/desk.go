@@ -120,10 +120,14 @@ func (p *Printer) Shown(one *rollcall.Shown) error {
 		p.Line("%s", cut("merges cleanly together with "+few(short(one.Minimum)), p.Columns))
 	}
 	if len(one.Touched) > 0 {
-		p.Line("changes lines of:")
+		p.Line("builds upon:")
 		t := table{indent: "  ", columns: p.Columns}
 		for _, touch := range one.Touched {
-			t.add(touch.Short(), touch.Author, ticketsOf(touch.Changeset), rollcall.Printable(touch.Path), rollcall.Plural(touch.Lines, "line", "lines"), string(touch.Standing))
+			what := "brought it"
+			if touch.Lines > 0 {
+				what = rollcall.Plural(touch.Lines, "line", "lines")
+			}
+			t.add(touch.Short(), touch.Author, ticketsOf(touch.Changeset), rollcall.Printable(touch.Path), what, string(touch.Standing))
 		}
 		t.print(p.Out)
 	}

@@ -80,7 +80,7 @@ func (b *bench) Apply(ctx context.Context, step rollcall.DeskStep, resolved []ro
 	}
 	m := results[0]
 	if !m.clean {
-		open, tree, err := b.settle(ctx, step, m, resolved)
+		open, tree, err := b.settle(ctx, step, pair, m, resolved)
 		if err != nil {
 			return rollcall.Applied{}, err
 		}
@@ -100,16 +100,18 @@ func (b *bench) Apply(ctx context.Context, step rollcall.DeskStep, resolved []ro
 func (b *bench) Each(ctx context.Context, steps []rollcall.DeskStep, fn func(i int, applied rollcall.Applied, err error)) error {
 	const batch = 25
 	results := make([]merged, len(steps))
+	pairs := make([]mergePair, len(steps))
 	work, workCtx := errgroup.WithContext(ctx)
 	work.SetLimit(runtime.GOMAXPROCS(0))
 	for start := 0; start < len(steps); start += batch {
 		part := steps[start:min(start+batch, len(steps))]
 		work.Go(func() error {
-			pairs, err := b.pairs(workCtx, part, b.base.Tree)
+			some, err := b.pairs(workCtx, part, b.base.Tree)
 			if err != nil {
 				return err
 			}
-			merged, err := b.repo.mergeTree(workCtx, pairs)
+			copy(pairs[start:], some)
+			merged, err := b.repo.mergeTree(workCtx, some)
 			copy(results[start:], merged)
 			return err
 		})
@@ -117,13 +119,19 @@ func (b *bench) Each(ctx context.Context, steps []rollcall.DeskStep, fn func(i i
 	if err := work.Wait(); err != nil {
 		return err
 	}
-	for i, m := range results {
-		if m.clean {
-			fn(i, rollcall.Applied{Changed: m.tree != b.base.Tree}, nil)
-			continue
+	for i, step := range steps {
+		m, pair := results[i], pairs[i]
+		applied := rollcall.Applied{Changed: m.clean && m.tree != b.base.Tree}
+		var err error
+		if !m.clean {
+			for _, d := range m.disputes(pair) {
+				applied.Conflicts = append(applied.Conflicts, rollcall.Conflict{Path: d.Path})
+			}
+			if len(applied.Conflicts) == 0 {
+				_, _, err = b.settle(ctx, step, pair, m, nil) // which says why not
+			}
 		}
-		open, _, err := b.settle(ctx, steps[i], m, nil)
-		fn(i, rollcall.Applied{Conflicts: open}, err)
+		fn(i, applied, err)
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 const (
 	modeFile       = "100644"
 	modeExecutable = "100755"
+	modeLink       = "120000"
 	modeTree       = "40000"
 )
 

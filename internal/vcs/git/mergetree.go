@@ -3,8 +3,12 @@ package git
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 )
+
+// renameLimit is among how many files git looks for those that have another name.
+const renameLimit = "5000"
 
 // mergePair are two commits to be merged; their merge base says what each changed.
 type mergePair struct{ ours, theirs string }
@@ -39,7 +43,7 @@ func (r *Repository) mergeTree(ctx context.Context, pairs []mergePair) ([]merged
 		in.WriteString(p.ours + " " + p.theirs + "\n")
 	}
 	out, err := r.gitIn(ctx, in.String(),
-		"-c", "merge.renames=true", "-c", "merge.directoryRenames=conflict", "-c", "merge.renameLimit=5000", "-c", "merge.renormalize=false",
+		"-c", "merge.renames=true", "-c", "merge.directoryRenames=conflict", "-c", "merge.renameLimit="+renameLimit, "-c", "merge.renormalize=false",
 		"-c", "core.attributesFile=/dev/null", "-c", "merge.conflictStyle=merge",
 		"merge-tree", "--write-tree", "-z", "--messages", "--stdin")
 	if err != nil {
@@ -98,8 +102,12 @@ func parseMerged(f *fields) (merged, error) {
 	}
 	for {
 		text, err := f.next()
-		if err != nil || text == "" {
+		if err != nil {
 			return m, err
+		}
+		if text == "" {
+			m.clean = m.clean || m.onlyFolders()
+			return m, nil
 		}
 		var one said
 		var count int
@@ -121,6 +129,14 @@ func parseMerged(f *fields) (merged, error) {
 		}
 		m.said = append(m.said, one)
 	}
+}
+
+// onlyFolders tells whether all that git could not tell is whether a new file belongs into
+// a folder of another name. It left it where it is.
+func (m *merged) onlyFolders() bool {
+	isConflict := func(s said) bool { return strings.HasPrefix(s.kind, "CONFLICT") }
+	isOther := func(s said) bool { return isConflict(s) && !strings.Contains(s.kind, "directory rename") }
+	return len(m.stages) == 0 && slices.ContainsFunc(m.said, isConflict) && !slices.ContainsFunc(m.said, isOther)
 }
 
 // parseStage reads: mode SP blob SP number TAB path.

@@ -1,6 +1,7 @@
 package git
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -100,8 +101,12 @@ func (r *Repository) TouchedByEach(ctx context.Context, source, target string, i
 	if err := work.Wait(); err != nil {
 		return nil, err
 	}
-	for _, touched := range fresh {
-		slices.SortFunc(touched, func(a, b rollcall.Touch) int { return strings.Compare(a.Path+"\x00"+a.ID, b.Path+"\x00"+b.ID) })
+	for id, touched := range fresh {
+		slices.SortFunc(touched, func(a, b rollcall.Touch) int {
+			return cmp.Or(strings.Compare(a.Path+"\x00"+a.ID, b.Path+"\x00"+b.ID), b.Lines-a.Lines)
+		})
+		// Who brought a file is told once, with its lines where there are any.
+		fresh[id] = slices.CompactFunc(touched, func(a, b rollcall.Touch) bool { return a.Path == b.Path && a.ID == b.ID })
 	}
 	if err := known.add(fresh); err != nil {
 		return nil, err

@@ -33,7 +33,7 @@ type keptTouch struct {
 
 const (
 	// touchesVersion is part of a file's name: another way to find out begins anew.
-	touchesVersion = "2"
+	touchesVersion = "3"
 	// touchesAge is when a file goes that nobody adds to: the branches have met since.
 	touchesAge = 60 * 24 * time.Hour
 )

@@ -146,6 +146,14 @@ func (p *pair) touchedFile(ctx context.Context, old oldFile, number int64) ([]ro
 		}
 	}
 	slices.SortFunc(all, func(a, b rollcall.Touch) int { return b.Lines - a.Lines })
+	// Who brought the file is needed too, though none of its lines may be left.
+	came, err := p.book.birth(ctx, old.from, old.revision)
+	if err != nil || came == nil || came.revision == number || lines[came.revision] > 0 {
+		return all, err
+	}
+	if _, ok := segmentOf(p.parted, came.revision); ok {
+		all = append(all, rollcall.Touch{ID: revisionID(came.revision), Path: old.name})
+	}
 	return all, nil
 }
 

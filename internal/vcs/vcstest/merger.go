@@ -43,6 +43,7 @@ func RunMerger(t *testing.T, fresh func(t *testing.T) MergerHistory) {
 		{"a rename against a deletion", renamedAndDeleted},
 		{"both rename alike", renamedAlike},
 		{"a rename of what the target has changed", renamedAndChanged},
+		{"a file against a folder or a link", notBoth},
 		{"binaries, modes and links", oddKinds},
 		{"backed out and picked again", backOut},
 		{"applied, reverted, applied again", reapplied},
@@ -244,6 +245,20 @@ func needsAnother(t *testing.T, s *scene) {
 	}
 	if touched, err = m.Touched(s.ctx, s.trunk, s.production, one); err != nil || len(touched.Touches)+touched.Unasked != 0 {
 		t.Errorf("lines that both branches have: %+v, %v", touched, err)
+	}
+	brought := s.commit(s.trunk, "Bo", "brought", map[string]string{"new": lines("1", "2", "3")})
+	changed := s.commit(s.trunk, "Cy", "changed", map[string]string{"new": lines("1", "two", "3")})
+	last := s.commit(s.trunk, "Dee", "last", map[string]string{"new": lines("1", "zwei", "3")})
+	m = s.h.Merger(t)
+	for id, want := range map[string][]rollcall.Touch{
+		changed: {{ID: brought, Path: "new", Lines: 1}},
+		last:    {{ID: changed, Path: "new", Lines: 1}, {ID: brought, Path: "new"}},
+	} {
+		touched, err := m.Touched(s.ctx, s.trunk, s.production, id)
+		s.must(err)
+		if len(touched.Touches) != len(want) || slices.ContainsFunc(want, func(w rollcall.Touch) bool { return !slices.Contains(touched.Touches, w) }) {
+			t.Errorf("a file that production lacks: %+v, not %+v", touched, want)
+		}
 	}
 }
 
@@ -511,6 +526,74 @@ func renamedAndChanged(t *testing.T, s *scene) {
 	s.must(b.Close())
 	want := map[string]string{"last": lines("1", "2", "3", "4", "five", "6", "7", "8", "nine"), "lib/c": "hot\n", "b@2": "b\n"}
 	s.wantFiles(m, s.decided(m, s.pick(id), rollcall.TakeTheirs, "last"), want)
+}
+
+// notBoth has two sides that can't both be at a path: one of them is taken whole, and
+// nothing but the two is ever there.
+func notBoth(t *testing.T, s *scene) {
+	type sides struct{ production, theirs map[string]string }
+	for name, one := range map[string]sides{
+		"file":   {map[string]string{"file": "production's\n"}, map[string]string{"file/a": "theirs\n", "file/b/c": "theirs too\n"}},
+		"folder": {map[string]string{"folder/a": "production's\n", "folder/b/c": "too\n"}, map[string]string{"folder": "theirs\n"}},
+		"linked": {map[string]string{"linked": "production's\n"}, map[string]string{"linked": "-> b"}},
+		"link":   {map[string]string{"link": "-> b"}, map[string]string{"link": "theirs\n"}},
+	} {
+		s.commit(s.production, "Cy", "hotfix of "+name, one.production)
+		step := s.pick(s.commit(s.trunk, "Bo", "another "+name, one.theirs))
+		m := s.h.Merger(t)
+		b := s.bench(m, s.production)
+		before := s.files(m, b)
+		applied, err := b.Apply(s.ctx, step, nil)
+		s.must(err)
+		if len(applied.Conflicts) != 1 || applied.Conflicts[0].Path != name || applied.Conflicts[0].Production == nil || applied.Conflicts[0].Theirs == nil {
+			t.Fatalf("%s: %+v", name, applied.Conflicts)
+		}
+		c := applied.Conflicts[0]
+		if c.Production.Type == c.Theirs.Type || c.Words == "" {
+			t.Errorf("%s: %q, %c against %c", name, c.Words, c.Production.Type, c.Theirs.Type)
+		}
+		for take, want := range map[rollcall.Take]map[string]string{rollcall.TakeProduction: one.production, rollcall.TakeTheirs: one.theirs} {
+			s.must(b.Reset(s.ctx))
+			side := c.Theirs
+			if take == rollcall.TakeProduction {
+				side = c.Production
+			}
+			applied, err := b.Apply(s.ctx, step, []rollcall.Resolution{{Path: name, Of: c.Fingerprint(), Take: take, Type: side.Type, Content: side.Content}})
+			s.must(err)
+			if applied.Changed == (take == rollcall.TakeProduction) || len(applied.Conflicts) > 0 {
+				t.Errorf("%s, %s taken: %+v", name, take, applied)
+			}
+			wanted := maps.Clone(before)
+			for path := range one.production {
+				delete(wanted, path)
+			}
+			for path, content := range want {
+				kind := "f:"
+				if target, isLink := strings.CutPrefix(content, "-> "); isLink {
+					kind, content = "l:", target
+				}
+				wanted[path] = kind + content
+			}
+			if got := s.files(m, b); !maps.Equal(got, wanted) {
+				t.Errorf("%s, %s taken: %q, not %q", name, take, got, wanted)
+			}
+		}
+		s.must(b.Close())
+	}
+}
+
+// files reads everything that stands on a bench.
+func (s *scene) files(m rollcall.Merger, b rollcall.Bench) map[string]string {
+	s.Helper()
+	tree, err := b.Freeze(s.ctx)
+	s.must(err)
+	changes, err := m.Changes(s.ctx, "", tree)
+	s.must(err)
+	all := map[string]string{}
+	for _, c := range changes {
+		all[c.Path] = string(c.New.Type) + ":" + s.blob(m, c.New.Blob)
+	}
+	return all
 }
 
 func oddKinds(t *testing.T, s *scene) {
