@@ -100,6 +100,22 @@ type DeskOutcome struct {
 	Names     []Standee           `json:"-"`                // of ids in Minimum and Needs
 }
 
+// Together says how the step that conflicts would be clean without a decision; empty: in
+// no way that was found.
+func (o *DeskOutcome) Together() string {
+	if len(o.Minimum) == 0 || o.Clean() {
+		return ""
+	}
+	ids := make([]string, len(o.Minimum))
+	for i, id := range o.Minimum {
+		ids[i] = ShortRevision(id)
+	}
+	if o.Steps[o.Merged].Kind == StepBackOut {
+		return "it can be taken back together with what builds upon it: " + o.Command("back-out", ids...)
+	}
+	return "it merges cleanly together with what it builds upon: " + o.Command("merge", ids...)
+}
+
 // MergeRequest asks for changesets to be merged.
 type MergeRequest struct {
 	DeskRequest

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -280,6 +281,21 @@ type DeskState struct {
 	// Committing is set where a commit was begun and nobody knows how it ended.
 	Committing *Committing `json:"committing,omitempty"`
 	Seq        int64       `json:"-"`
+}
+
+// DeskCommand is a command on a desk as people type it. Every hint that names one is made
+// by it: what is typed without --desk acts on DeskName.
+func DeskCommand(verb, code, desk string, more ...string) string {
+	words := []string{"rollcall", verb, code}
+	if desk != "" && desk != DeskName {
+		words = append(words, "--desk", desk)
+	}
+	return strings.Join(append(words, more...), " ")
+}
+
+// Command is a command on this desk as people type it.
+func (d *DeskState) Command(verb string, more ...string) string {
+	return DeskCommand(verb, d.Code, d.Desk, more...)
 }
 
 // Open tells whether there is anything on the desk.

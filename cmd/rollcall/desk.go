@@ -84,11 +84,11 @@ func (o *deskOptions) tryNext(printer *view.Printer, outcome *rollcall.DeskOutco
 	}
 	for _, env := range o.known.Environments {
 		if env.From == rollcall.FromCandidate && env.Code.Name == outcome.Code && env.Desk == outcome.Desk {
-			printer.Note("next: rollcall roll %s, try it there, then rollcall commit %s", env.Name, outcome.Code)
+			printer.Note("next: rollcall roll %s, try it there, then %s", env.Name, outcome.Command("commit"))
 			return
 		}
 	}
-	printer.Note("next: rollcall commit %s", outcome.Code)
+	printer.Note("next: %s", outcome.Command("commit"))
 }
 
 func newDesk(g *global) *cobra.Command {

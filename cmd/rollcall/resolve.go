@@ -63,7 +63,7 @@ func (o *resolveOptions) next(printer *view.Printer, outcome *rollcall.DeskOutco
 		o.tryNext(printer, outcome)
 		return
 	}
-	printer.Note("%d more to decide: rollcall resolve %s", len(outcome.Conflict), outcome.Code)
+	printer.Note("%d more to decide: %s", len(outcome.Conflict), outcome.Command("resolve"))
 }
 
 // list shows the conflicts with both sides.
@@ -77,14 +77,10 @@ func (o *resolveOptions) list(ctx context.Context) error {
 		return printer.DeskOutcome("desk.conflicts", outcome)
 	}
 	printer.Conflicts(outcome.Views, true)
-	if len(outcome.Minimum) > 0 {
-		var ids []string
-		for _, id := range outcome.Minimum {
-			ids = append(ids, rollcall.ShortRevision(id))
-		}
-		printer.Note("it merges cleanly together with what it builds upon: rollcall merge %s %s", outcome.Code, strings.Join(ids, " "))
+	if together := outcome.Together(); together != "" {
+		printer.Note("%s", together)
 	}
-	printer.Note("decide with: rollcall resolve %s FILE --take theirs|production|PATH, or --edit", outcome.Code)
+	printer.Note("decide with: %s --take theirs|production|PATH, or --edit", outcome.Command("resolve", "FILE"))
 	return nil
 }
 
@@ -131,7 +127,7 @@ func (o *resolveOptions) byHand(ctx context.Context) error {
 		return v.Path == o.resolve.Path && v.Property == o.resolve.Property
 	})
 	if i < 0 {
-		return rollcall.Errorf(rollcall.KindNotFound, "%s has no conflict", rollcall.Printable(o.resolve.Path)).WithHint("see rollcall resolve %s", o.request.Code)
+		return rollcall.Errorf(rollcall.KindNotFound, "%s has no conflict", rollcall.Printable(o.resolve.Path)).WithHint("see %s", outcome.Command("resolve"))
 	}
 	one := outcome.Views[i]
 	if one.Marked == nil {

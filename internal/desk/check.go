@@ -34,7 +34,7 @@ func (d *Desk) CheckNow(ctx context.Context, request rollcall.CheckRequest) (*ro
 	}
 	if !s.state.Clean() {
 		return nil, rollcall.Errorf(rollcall.KindConflict, "there are conflicts on the desk %s of %s", d.Name, d.Code.Name).
-			WithHint("rollcall resolve %s shows them", d.Code.Name)
+			WithHint("%s shows them", d.command("resolve"))
 	}
 	outcome, err := s.outcome(ctx)
 	if err != nil {

@@ -24,7 +24,7 @@ func (d *Desk) Commit(ctx context.Context, request rollcall.CommitRequest) (*rol
 	}
 	if !s.state.Clean() {
 		return nil, rollcall.Errorf(rollcall.KindConflict, "%s on the desk has conflicts", names(s.state.Steps[s.state.Merged:s.state.Merged+1])).
-			WithHint("rollcall resolve %s shows them", s.Code.Name)
+			WithHint("%s shows them", s.command("resolve"))
 	}
 	bench, err := s.again(ctx)
 	if err != nil {
@@ -75,7 +75,7 @@ func (s *session) again(ctx context.Context) (rollcall.Bench, error) {
 	b, err := s.build(ctx, bench, s.state.Steps, s.state.Resolved)
 	if err == nil && (len(b.conflicts) > 0 || b.tree != s.state.Tree) {
 		err = rollcall.Errorf(rollcall.KindConflict, "what is on the desk does not merge to the tree that was checked any more").
-			WithHint("rollcall merge %s merges it again", s.Code.Name)
+			WithHint("%s merges it again", s.command("merge"))
 	}
 	if err != nil {
 		bench.Close()
@@ -86,8 +86,12 @@ func (s *session) again(ctx context.Context) (rollcall.Bench, error) {
 
 func (s *session) hasMoved(tip rollcall.Revision) error {
 	return rollcall.Errorf(rollcall.KindConflict, "%s has moved since this was merged: %s by %s, %s", s.state.Target,
-		rollcall.ShortRevision(tip.ID), tip.Author, tip.Subject).
-		WithHint("rollcall merge %s merges the desk's selection again on what stands there now; then it wants trying again", s.Code.Name)
+		rollcall.ShortRevision(tip.ID), tip.Author, tip.Subject).WithHint("%s", s.mergeAgain())
+}
+
+// mergeAgain is the way on where the target is not what everything was merged onto.
+func (s *session) mergeAgain() string {
+	return s.command("merge") + " merges the desk's selection again on what stands there now; then it wants trying again"
 }
 
 // stillWanted refuses changesets that have come to the target in another way, or were
@@ -107,7 +111,7 @@ func (s *session) stillWanted(outcome *rollcall.DeskOutcome) error {
 			state = "gone from " + s.state.Source + ", or on " + s.state.Target + " already"
 		}
 		return rollcall.Errorf(rollcall.KindConflict, "%s can't be committed any more: it is %s", rollcall.ShortRevision(step.ID), state).
-			WithHint("rollcall abandon %s leaves the desk clean; then merge what is still wanted", s.Code.Name)
+			WithHint("%s leaves the desk clean; then merge what is still wanted", s.command("abandon"))
 	}
 	return nil
 }
@@ -138,13 +142,16 @@ func (s *session) push(ctx context.Context, bench rollcall.Bench, outcome *rollc
 			if undo := s.append(ctx, rollcall.NewEvent(rollcall.EventDeskUncommitted, uncommitted{Why: err.Error()})); undo != nil {
 				return nil, undo
 			}
+			if kind == rollcall.KindConflict {
+				err = rollcall.Errorf(kind, "%w", err).WithHint("%s", s.mergeAgain())
+			}
 		}
 		return outcome, err
 	}
 	if revision.Tree != c.Tree {
 		return outcome, rollcall.Errorf(rollcall.KindInternal, "%s was committed, and its tree %s is not the one that was checked (%s)",
 			rollcall.ShortRevision(revision.ID), revision.Tree, c.Tree).
-			WithHint("do not roll it: look what differs, and report this; rollcall abandon %s leaves the desk clean", s.Code.Name)
+			WithHint("do not roll it: look what differs, and report this; %s leaves the desk clean", s.command("abandon"))
 	}
 	outcome.DeskState = *s.state
 	steps := slices.Clone(s.state.Steps)

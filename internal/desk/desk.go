@@ -28,6 +28,11 @@ type Desk struct {
 	Note   func(string)
 }
 
+// command is a command on this desk as people type it.
+func (d *Desk) command(verb string, more ...string) string {
+	return rollcall.DeskCommand(verb, d.Code.Name, d.Name, more...)
+}
+
 // session is a desk that one process works on.
 type session struct {
 	*Desk
@@ -109,7 +114,7 @@ func (s *session) settled() error {
 		return nil
 	}
 	return rollcall.Errorf(rollcall.KindConflict, "a commit of this desk by %s was interrupted, and may have gone through", s.state.Committing.Commit.By).
-		WithHint("rollcall commit %s finds out, and finishes it", s.Code.Name)
+		WithHint("%s finds out, and finishes it", s.command("commit"))
 }
 
 // append adds to the desk's stream and to what is known of it.

@@ -36,7 +36,7 @@ func (d *Desk) Resolve(ctx context.Context, request rollcall.ResolveRequest) (*r
 			return s.put(ctx, s.state.Source, s.state.Target, s.state.Steps, false)
 		}
 		return nil, rollcall.Errorf(rollcall.KindConflict, "every conflict on the desk is decided").
-			WithHint("rollcall merge %s goes on", s.Code.Name)
+			WithHint("%s goes on", s.command("merge"))
 	}
 	if request.Path == "" {
 		outcome, err := s.outcome(ctx)

@@ -340,7 +340,7 @@ func (p *Printer) Desks(all []rollcall.DeskState) error {
 		p.Line("%s", cut(fmt.Sprintf("%s %s: %s's since %s, %s → %s, %s", s.bold(d.Code), d.Desk, d.By, when(d.Since), d.Source, d.Target, state), p.Columns))
 		p.Line("  %s", cut(few(ids), p.Columns-2))
 		if d.Committing != nil {
-			p.Note("whether it went through is not known: rollcall commit %s finds out, and finishes it", d.Code)
+			p.Note("whether it went through is not known: %s finds out, and finishes it", d.Command("commit"))
 		}
 	}
 	return nil
