@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -268,6 +269,8 @@ type DeskState struct {
 	Desk     string     `json:"desk"`
 	By       string     `json:"by,omitempty"` // whose it is; empty: nobody's
 	Since    time.Time  `json:"since,omitzero"`
+	Over     string     `json:"over,omitempty"` // whose it was, where it was taken over then
+	Busy     bool       `json:"busy,omitempty"` // a command works on it just now; told by DeskStates
 	Source   string     `json:"source,omitempty"`
 	Target   string     `json:"target,omitempty"`
 	Base     Revision   `json:"base,omitzero"` // what everything is merged onto
@@ -281,6 +284,23 @@ type DeskState struct {
 	// Committing is set where a commit was begun and nobody knows how it ended.
 	Committing *Committing `json:"committing,omitempty"`
 	Seq        int64       `json:"-"`
+}
+
+// Decisions are those that count, for steps on the desk: of each conflict the last one.
+func (d *DeskState) Decisions() []StepResolution {
+	var all []StepResolution
+	for i, r := range d.Resolved {
+		later := slices.ContainsFunc(d.Resolved[i+1:], func(o StepResolution) bool { return o.same(r) })
+		if !later && slices.ContainsFunc(d.Steps, func(s DeskStep) bool { return s.Key() == r.Step }) {
+			all = append(all, r)
+		}
+	}
+	return all
+}
+
+// same tells whether two decisions are of one path.
+func (r StepResolution) same(o StepResolution) bool {
+	return r.Step == o.Step && r.Path == o.Path && r.Property == o.Property
 }
 
 // DeskCommand is a command on a desk as people type it. Every hint that names one is made
@@ -312,8 +332,13 @@ type StepResolution struct {
 	By   string `json:"by"`
 }
 
-// Key names a step within a desk.
-func (s DeskStep) Key() string { return string(s.Kind) + " " + s.ID }
+// Key names a step within a desk. A branch stays the same one while it grows.
+func (s DeskStep) Key() string {
+	if s.Kind == StepMerge {
+		return string(s.Kind) + " " + s.Source
+	}
+	return string(s.Kind) + " " + s.ID
+}
 
 // CheckedTree says how the checks of a tree ended.
 type CheckedTree struct {

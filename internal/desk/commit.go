@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"slices"
+	"strings"
 
 	"github.com/rollcall-dev/rollcall"
 )
@@ -35,7 +36,7 @@ func (d *Desk) Commit(ctx context.Context, request rollcall.CommitRequest) (*rol
 	if err != nil {
 		return nil, err
 	}
-	if err := s.stillWanted(outcome); err != nil {
+	if err := s.stillWanted(ctx, s.state.Source, s.state.Target, s.state.Steps); err != nil {
 		return nil, err
 	}
 	if s.state.Checked == nil || s.state.Checked.Tree != s.state.Tree || !s.state.Checked.Passed {
@@ -96,24 +97,53 @@ func (s *session) mergeAgain() string {
 
 // stillWanted refuses changesets that have come to the target in another way, or were
 // blocked, since they were put on the desk.
-func (s *session) stillWanted(outcome *rollcall.DeskOutcome) error {
-	for i, one := range outcome.Changesets {
-		step := s.state.Steps[i]
-		good := one.Standing.Mergeable()
-		if step.Kind == rollcall.StepBackOut {
-			good = one.Standing == rollcall.StandIntegrated
-		}
-		if step.Kind == rollcall.StepMerge || good {
+func (s *session) stillWanted(ctx context.Context, source, target string, steps []rollcall.DeskStep) error {
+	var gone []string
+	var first string
+	for _, step := range steps {
+		if step.Kind == rollcall.StepMerge {
 			continue
 		}
-		state := string(one.Standing)
-		if state == "" {
-			state = "gone from " + s.state.Source + ", or on " + s.state.Target + " already"
+		one, err := s.standee(ctx, source, target, step)
+		if err != nil {
+			return err
 		}
-		return rollcall.Errorf(rollcall.KindConflict, "%s can't be committed any more: it is %s", rollcall.ShortRevision(step.ID), state).
-			WithHint("%s leaves the desk clean; then merge what is still wanted", s.command("abandon"))
+		good := one != nil && one.Standing.Mergeable()
+		if step.Kind == rollcall.StepBackOut {
+			good = one != nil && one.Standing == rollcall.StandIntegrated
+		}
+		if good {
+			continue
+		}
+		if gone = append(gone, rollcall.ShortRevision(step.ID)); first == "" {
+			first = "gone from " + source + ", or on " + target + " already"
+			if one != nil {
+				first = string(one.Standing) + in(*one)
+			}
+		}
 	}
-	return nil
+	if len(gone) == 0 {
+		return nil
+	}
+	e := rollcall.Errorf(rollcall.KindConflict, "%s can't be committed any more: it is %s", gone[0], first)
+	if len(gone) == len(steps) {
+		return e.WithHint("%s leaves the desk clean", s.command("abandon"))
+	}
+	return e.WithHint("%s takes it off the desk", s.command("merge", "--drop", strings.Join(gone, ",")))
+}
+
+// standee finds a step's changeset: what is integrated is listed where it is asked for.
+func (s *session) standee(ctx context.Context, source, target string, step rollcall.DeskStep) (*rollcall.Standee, error) {
+	for _, all := range []bool{step.Kind == rollcall.StepBackOut, true} {
+		listed, err := s.standees(ctx, source, target, all)
+		if err != nil {
+			return nil, err
+		}
+		if i := slices.IndexFunc(listed, func(l rollcall.Standee) bool { return l.ID == step.ID }); i >= 0 {
+			return &listed[i], nil
+		}
+	}
+	return nil, nil
 }
 
 // finish ends a commit of which nobody knows how far it went.

@@ -101,8 +101,11 @@ func (s *session) claim(ctx context.Context, takeOver bool) error {
 		return nil
 	}
 	if !takeOver {
-		return rollcall.Errorf(rollcall.KindConflict, "the desk %s of %s is %s's since %s, with %s on it",
-			s.Name, s.Code.Name, s.state.By, s.state.Since.Local().Format("2006-01-02 15:04"), names(s.state.Steps)).
+		since := s.state.Since.Local().Format("2006-01-02 15:04")
+		if s.state.Over != "" {
+			since += ", taken over from " + s.state.Over
+		}
+		return rollcall.Errorf(rollcall.KindConflict, "the desk %s of %s is %s's since %s, with %s on it", s.Name, s.Code.Name, s.state.By, since, names(s.state.Steps)).
 			WithHint("ask %s, take it over with --take-over, or use another one with --desk NAME", s.state.By)
 	}
 	return s.append(ctx, rollcall.NewEvent(rollcall.EventDeskTaken, taken{By: s.By, Over: s.state.By}))
@@ -163,6 +166,16 @@ func (d *Desk) lock(ctx context.Context) (func(), error) {
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
+}
+
+// Busy tells whether a command of this host works on a desk just now.
+func Busy(dir, name string) bool {
+	f, err := os.Open(filepath.Join(dir, name+".lock"))
+	if err != nil {
+		return false // nobody ever did
+	}
+	defer f.Close()
+	return errors.Is(syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB), syscall.EWOULDBLOCK)
 }
 
 func (d *Desk) note(format string, args ...any) {

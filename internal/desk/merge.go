@@ -253,6 +253,9 @@ func in(s rollcall.Standee) string {
 // put merges steps onto the target as it is now, and keeps them on the desk with what came
 // of it.
 func (s *session) put(ctx context.Context, source, target string, steps []rollcall.DeskStep, dryRun bool) (*rollcall.DeskOutcome, error) {
+	if err := s.stillWanted(ctx, source, target, steps); err != nil {
+		return nil, err
+	}
 	base, err := s.Repo.Tip(ctx, target)
 	if err != nil {
 		return nil, err
@@ -266,7 +269,8 @@ func (s *session) put(ctx context.Context, source, target string, steps []rollca
 	if err != nil {
 		return nil, err
 	}
-	if len(steps) == 1 && steps[0].Kind == rollcall.StepMerge && len(b.unchanged) == 1 {
+	decided := func(r rollcall.StepResolution) bool { return r.Step == steps[0].Key() }
+	if len(steps) == 1 && steps[0].Kind == rollcall.StepMerge && len(b.unchanged) == 1 && !slices.ContainsFunc(s.state.Resolved, decided) {
 		return nil, rollcall.Errorf(rollcall.KindConflict, "%s has nothing that %s lacks", source, target)
 	}
 	events := []rollcall.Event{
