@@ -96,6 +96,7 @@ type DeskOutcome struct {
 	Moved     bool                `json:"moved,omitempty"` // the target has moved since it was merged
 	Check     *CheckReport        `json:"check,omitempty"`
 	Committed *Revision           `json:"committed,omitempty"`
+	Staged    []ReleaseID         `json:"staged,omitempty"` // what was tried of what is committed
 	Lifted    []string            `json:"lifted,omitempty"` // environments whose hold this took away
 	Names     []Standee           `json:"-"`                // of ids in Minimum and Needs
 }

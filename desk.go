@@ -39,9 +39,12 @@ func (s Standing) Mergeable() bool {
 type Standee struct {
 	Changeset
 	Standing Standing `json:"state"`
-	In       string   `json:"in,omitempty"`  // the target's revision that last said so
-	By       string   `json:"by,omitempty"`  // who did that
-	Why      string   `json:"why,omitempty"` // of a block; or what makes it probable
+	In       string   `json:"in,omitempty"` // the target's revision that last said so
+	By       string   `json:"by,omitempty"` // who did that
+	// Was is, of StandBackedOut, the target's revision that had integrated it; empty where
+	// the target has it as an ancestor.
+	Was string `json:"was,omitempty"`
+	Why string `json:"why,omitempty"` // of a block; or what makes it probable
 	// Message is the whole of it, as it was written: hostile.
 	Message string `json:"-"`
 }

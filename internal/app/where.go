@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"maps"
 	"slices"
 
 	"github.com/rollcall-dev/rollcall"
@@ -37,7 +38,7 @@ func (a *App) whereIn(ctx context.Context, env *rollcall.Environment, changeset 
 	if err != nil {
 		return nil, err
 	}
-	what, revision, err := a.changeset(ctx, repo, env.Code, changeset)
+	what, revision, gone, err := a.changeset(ctx, repo, env.Code, changeset)
 	if err != nil {
 		return nil, err
 	}
@@ -59,20 +60,28 @@ func (a *App) whereIn(ctx context.Context, env *rollcall.Environment, changeset 
 	// Which of the releases that stand somewhere have it, and since when the oldest of
 	// those that follow each other without a gap up to now.
 	with := map[rollcall.ReleaseID]bool{}
+	stands, gap := slices.Collect(maps.Values(known)), false
 	history := append(slices.Clone(state.Before), state.Live)
 	for i := len(history) - 1; i >= 0; i-- {
 		live := history[i]
-		if live.Release == "" || rollcall.IsCandidate(live.Revision.ID) {
+		if live.Release == "" || rollcall.IsCandidate(live.Revision.ID) || gap && !slices.Contains(stands, live.Release) {
 			continue // nobody can list what a candidate that was not committed has
 		}
 		has, err := contains(ctx, repo, live.Revision.ID, revision.ID)
+		if has && gone != "" {
+			has, err = contains(ctx, repo, live.Revision.ID, gone)
+			has = !has
+		}
 		if err != nil {
 			return nil, err
 		}
 		if !has {
-			break
+			gap = true
+			continue
 		}
-		with[live.Release] = true
+		if with[live.Release] = true; gap {
+			continue
+		}
 		place.Live, place.Since, place.Roll, place.By = true, live.At, live.Roll, live.By
 	}
 	for _, node := range env.Nodes() {
@@ -85,35 +94,40 @@ func (a *App) whereIn(ctx context.Context, env *rollcall.Environment, changeset 
 	return place, nil
 }
 
-// changeset finds a changeset, and the revision of the production branch that brought it:
-// people know it by its name on the trunk.
-func (a *App) changeset(ctx context.Context, repo rollcall.Repository, code *rollcall.Code, text string) (rollcall.Changeset, rollcall.Revision, error) {
-	revision, err := repo.At(ctx, code.Production, text)
-	what := rollcall.Changeset{
+// changeset finds a changeset, and the revisions of the production branch that brought it
+// and, where it was backed out, took it back: people know it by its name on the trunk.
+func (a *App) changeset(ctx context.Context, repo rollcall.Repository, code *rollcall.Code, text string) (what rollcall.Changeset, revision rollcall.Revision, gone string, err error) {
+	revision, err = repo.At(ctx, code.Production, text)
+	what = rollcall.Changeset{
 		ID: revision.ID, Author: revision.Author, Date: revision.Time, Subject: revision.Subject, Tickets: []string{}, Files: []string{},
 	}
 	kind := rollcall.KindOf(err)
 	if err == nil || !code.Promotes() || kind != rollcall.KindNotFound && kind != rollcall.KindRefused {
-		return what, revision, err
+		return what, revision, "", err
 	}
 	merger, mergerErr := a.merger(ctx, code, func(string) {})
 	if mergerErr != nil {
-		return what, revision, mergerErr
+		return what, revision, "", mergerErr
 	}
 	all, listErr := merger.Standees(ctx, code.Trunk, code.Production, true)
 	if listErr != nil {
-		return what, revision, listErr
+		return what, revision, "", listErr
 	}
 	one, findErr := desk.Find(all, text)
+	in := ""
 	switch {
 	case findErr != nil:
-		return what, revision, err
+		return what, revision, "", err
+	case one.Standing == rollcall.StandBackedOut && one.Was != "":
+		in, gone = one.Was, one.In
 	case one.Standing != rollcall.StandIntegrated || one.In == "":
-		return what, revision, rollcall.Errorf(rollcall.KindRefused, "%s is not in production: it is %s", one.Short(), one.Standing).
+		return what, revision, "", rollcall.Errorf(rollcall.KindRefused, "%s is not in production: it is %s", one.Short(), one.Standing).
 			WithHint("see rollcall show %s %s", code.Name, one.Short())
+	default:
+		in = one.In
 	}
-	revision, err = repo.At(ctx, code.Production, one.In)
-	return one.Changeset, revision, err
+	revision, err = repo.At(ctx, code.Production, in)
+	return one.Changeset, revision, gone, err
 }
 
 // contains tells whether a revision has another one in its history.

@@ -186,7 +186,7 @@ func (s *session) push(ctx context.Context, bench rollcall.Bench, outcome *rollc
 	outcome.DeskState = *s.state
 	steps := slices.Clone(s.state.Steps)
 	err = s.append(ctx, rollcall.NewEvent(rollcall.EventDeskCommitted, committed{By: c.Commit.By, Target: s.state.Target, Revision: revision, Steps: steps}))
-	outcome.Committed = &revision
+	outcome.Committed, outcome.Staged = &revision, c.Commit.Staged
 	return outcome, err
 }
 

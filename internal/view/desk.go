@@ -10,13 +10,17 @@ import (
 
 // Available shows the changesets of a trunk, the newest first, each with what is odd
 // about it on a line of its own.
-func (p *Printer) Available(code *rollcall.Code, all []rollcall.Available) error {
+func (p *Printer) Available(code *rollcall.Code, request rollcall.AvailRequest, all []rollcall.Available) error {
 	if p.JSON {
 		for _, a := range all {
 			if err := p.Object(a); err != nil {
 				return err
 			}
 		}
+		return nil
+	}
+	if len(all) == 0 && len(request.States)+len(request.Tickets)+len(request.Authors) > 0 {
+		p.Note("no changeset of %s is so selected", code.Trunk)
 		return nil
 	}
 	if len(all) == 0 {
