@@ -29,7 +29,8 @@ func newResolve(g *global) *cobra.Command {
 		Long: "Without FILE shows both sides of each conflict and who last changed them. With FILE and\n" +
 			"--take it decides: theirs is what the changeset brings, production what stands on the target,\n" +
 			"anything else is a file with what is to stand there (./theirs for a file of that name).\n" +
-			"When the last one is decided, what is left of the selection is merged.",
+			"When the last one is decided, what is left of the selection is merged. A file that was\n" +
+			"decided is decided anew in the same way, and everything is merged again with that.",
 		Args: cobra.RangeArgs(1, 2),
 		RunE: func(c *cobra.Command, args []string) error {
 			o.request.Code = args[0]

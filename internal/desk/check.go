@@ -37,7 +37,11 @@ func (d *Desk) CheckNow(ctx context.Context, request rollcall.CheckRequest) (*ro
 		if err != nil || report.Passed() {
 			return report, err
 		}
-		return report, failing(report, d.Code.Production).WithHint("mend it on %s and merge that", d.Code.Trunk)
+		hint := "mend it on " + d.Code.Trunk
+		if d.Code.Promotes() {
+			hint += " and merge that"
+		}
+		return report, failing(report, d.Code.Production).WithHint("%s", hint)
 	}
 	if !s.state.Clean() {
 		return nil, rollcall.Errorf(rollcall.KindConflict, "there are conflicts on the desk %s of %s", d.Name, d.Code.Name).
