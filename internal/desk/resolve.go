@@ -34,7 +34,7 @@ func (d *Desk) Resolve(ctx context.Context, request rollcall.ResolveRequest) (*r
 	if err != nil {
 		return nil, err
 	}
-	if len(conflicts) == 0 && request.Path == "" { // everything was decided, and the process died before it went on
+	if len(conflicts) == 0 && s.decidedAt(request) < 0 { // everything was decided, and the process died before it went on
 		return nil, rollcall.Errorf(rollcall.KindConflict, "every conflict on the desk is decided").
 			WithHint("%s goes on", s.command("merge"))
 	}
