@@ -486,7 +486,7 @@ func TestWhatATreeMayNotHold(t *testing.T) {
 		"a control character":    {"a\nb": "x"},
 		"a dash and an ESC":      {"-\x1b": "x"},
 		"a path above":           {"../a": "x"},
-		"a large-file pointer":   {"a": largeFilePointer + "v1\noid"},
+		"a large-file pointer":   {"a": "version https://git-lfs.github.com/spec/v1\noid"},
 		"nothing":                {},
 		"only what is left out":  {"tests/a": "x"},
 		"a file below a link":    {"a": "-> b", "a/c": "x"},

@@ -157,6 +157,8 @@ func (b *book) last() map[string]entry {
 			if was, ok := before[e.id]; ok {
 				e = was
 			}
+		case e.kind == trailBackOut && old.kind == trailPick:
+			e.was = old.in
 		}
 		last[e.id] = e
 	}
