@@ -82,16 +82,20 @@ func (s *Store) find(ctx context.Context, hashes []rollcall.Hash) (map[rollcall.
 // over the repository. What use is given is good until the content after the next.
 func (s *Store) each(ctx context.Context, repo rollcall.Repository, order []source, use func(i int, size int64, content io.Reader) error) error {
 	var blobs []string
+	var largest int64 // of what is kept
 	for i := range order {
 		if order[i].asked() {
 			blobs = append(blobs, order[i].name)
+		} else if order[i].at.segment != 0 {
+			largest = max(largest, order[i].size)
 		}
 	}
 	next := 0
-	var bufs [2][]byte          // the one before is in use for as long as its successor
+	// The one before is in use for as long as its successor.
+	bufs := [2][]byte{make([]byte, largest), make([]byte, largest)}
 	own := func() (err error) { // up to what the repository gives next
 		for ; next < len(order) && !order[next].asked() && err == nil; next++ {
-			err = s.kept(ctx, repo, &order[next], &bufs[next%2], func(size int64, content io.Reader) error { return use(next, size, content) })
+			err = s.kept(ctx, repo, &order[next], bufs[next%2], func(size int64, content io.Reader) error { return use(next, size, content) })
 		}
 		return err
 	}
@@ -116,8 +120,8 @@ type whole struct {
 	content []byte
 }
 
-// kept opens a content that is kept here. What buf holds is used again.
-func (s *Store) kept(ctx context.Context, repo rollcall.Repository, one *source, buf *[]byte, use func(size int64, content io.Reader) error) error {
+// kept opens a content that is kept here. buf has room for it.
+func (s *Store) kept(ctx context.Context, repo rollcall.Repository, one *source, buf []byte, use func(size int64, content io.Reader) error) error {
 	if one.at.segment != 0 {
 		if content, ok := s.segments.read(one, buf); ok {
 			return use(one.size, whole{bytes.NewReader(content), content})

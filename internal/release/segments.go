@@ -174,16 +174,14 @@ func (s *segments) reader(name int64) *os.File {
 	return file
 }
 
-// read gives a content, or nothing where it is not what it was.
-func (s *segments) read(one *source, buf *[]byte) (content []byte, ok bool) {
+// read gives a content, in a buffer that has room for it, or nothing where it is not what
+// it was.
+func (s *segments) read(one *source, buf []byte) (content []byte, ok bool) {
 	file := s.reader(one.at.segment)
-	if file == nil || one.size < 0 || one.size > maxKept {
+	if file == nil {
 		return nil, false
 	}
-	if int64(cap(*buf)) < one.size {
-		*buf = make([]byte, max(one.size, 1<<20))
-	}
-	content = (*buf)[:one.size]
+	content = buf[:one.size]
 	if _, err := file.ReadAt(content, one.at.at); err != nil {
 		return nil, false
 	}

@@ -79,7 +79,7 @@ func Open(ctx context.Context, dir string, limit int64) (*Store, error) {
 
 func (s *Store) openCache(ctx context.Context) error {
 	dsn := "file:" + (&url.URL{Path: filepath.Join(s.dir, "cache.db")}).EscapedPath() +
-		"?_txlock=immediate&_pragma=busy_timeout(20000)&_pragma=journal_mode(WAL)&_pragma=synchronous(OFF)"
+		"?_txlock=immediate&_pragma=busy_timeout(20000)&_pragma=journal_mode(WAL)&_pragma=synchronous(OFF)&_pragma=temp_store(MEMORY)"
 	db, err := sql.Open("sqlite", dsn)
 	if err != nil {
 		return err
