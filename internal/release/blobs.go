@@ -111,6 +111,7 @@ func (s *statement) of(ctx context.Context, rows int) (*sql.Stmt, error) {
 	if s.rows == rows {
 		return s.prepared, nil
 	}
+	//nolint:gosec // of constants and question marks
 	text := s.head + strings.TrimSuffix(strings.Repeat(s.each+", ", rows), ", ") + s.after
 	prepared, err := s.tx.PrepareContext(ctx, text)
 	if err != nil {

@@ -1,12 +1,13 @@
 package release
 
 import (
+	"crypto/rand"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/fnv"
 	"io"
 	"io/fs"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -44,7 +45,8 @@ type segments struct {
 	open    map[int64]*os.File
 }
 
-// bootShift is how many bits of a segment's name are its own.
+// bootShift is how many bits of a segment's name are its own: by chance, for what cache.db
+// says of an evicted one must not be found in another.
 const bootShift = 32
 
 // openSegments looks into a folder of segments.
@@ -95,12 +97,14 @@ func (s *segments) begin() error {
 	}
 	for _, e := range entries {
 		name, info := segmentName(e)
-		if s.fresh(name) && info.Size() < maxSegment && s.claim(name, os.O_RDWR) == nil {
+		if name != 0 && name>>bootShift == s.boot && info.Size() < maxSegment && s.claim(name, os.O_RDWR) == nil {
 			return nil
 		}
 	}
 	for {
-		err := s.claim(s.boot<<bootShift|rand.Int64N(1<<bootShift-1)+1, os.O_RDWR|os.O_CREATE|os.O_EXCL)
+		var own [bootShift / 8]byte
+		_, _ = rand.Read(own[:]) // it never fails
+		err := s.claim(s.boot<<bootShift|int64(binary.NativeEndian.Uint32(own[:])|1), os.O_RDWR|os.O_CREATE|os.O_EXCL)
 		if !errors.Is(err, fs.ErrExist) {
 			return err
 		}
