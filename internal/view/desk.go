@@ -25,7 +25,7 @@ func (p *Printer) Available(code *rollcall.Code, all []rollcall.Available) error
 	}
 	var rows table
 	for _, a := range all {
-		rows.add(p.style.bold(a.Short()), a.Date.Local().Format("2006-01-02"), a.Author, ticketsOf(a.Changeset), a.Subject)
+		rows.add(p.style.bold(a.Short()), a.Date.Local().Format("2006-01-02"), a.Writers(), ticketsOf(a.Changeset), a.Subject)
 	}
 	for i, line := range rows.lines() {
 		p.Line("%s", cut(line, p.Columns))
@@ -108,7 +108,7 @@ func (p *Printer) Shown(one *rollcall.Shown) error {
 		return p.Object(one)
 	}
 	s := p.style
-	p.Line("%s %s %s", s.bold(one.ID), one.Author, when(one.Date))
+	p.Line("%s %s %s", s.bold(one.ID), one.Writers(), when(one.Date))
 	for line := range strings.Lines(strings.TrimSpace(one.Message)) {
 		p.Line("    %s", rollcall.Printable(strings.TrimRight(line, "\r\n")))
 	}
@@ -175,7 +175,7 @@ func (p *Printer) DeskOutcome(event string, o *rollcall.DeskOutcome) error {
 		if i < len(o.Changesets) {
 			c = o.Changesets[i].Changeset
 		}
-		t.add(p.stepSign(o, i), rollcall.ShortRevision(step.ID), c.Author, ticketsOf(c), stepSubject(o, i, c))
+		t.add(p.stepSign(o, i), rollcall.ShortRevision(step.ID), c.Writers(), ticketsOf(c), stepSubject(o, i, c))
 	}
 	t.print(p.Out)
 	if len(o.Lifted) > 0 {

@@ -74,6 +74,9 @@ func (r *Repository) Standees(ctx context.Context, source, target string, all bo
 	if err := r.judge(ctx, to.ID, book, listed); err != nil {
 		return nil, err
 	}
+	if err := r.addAuthors(ctx, from.ID, to.ID, listed); err != nil {
+		return nil, err
+	}
 	var standees []rollcall.Standee
 	for _, s := range listed {
 		if all || s.Standing != rollcall.StandReflected {

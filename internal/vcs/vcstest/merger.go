@@ -793,6 +793,9 @@ func landAndSync(t *testing.T, s *scene) {
 	if got != rollcall.StandEligible || !slices.Equal(one.Files, []string{"a"}) {
 		t.Errorf("a landed branch stands as %q: %+v", got, one)
 	}
+	if len(one.Authors) != 1 || !strings.HasPrefix(one.Authors[0], "Dee") {
+		t.Errorf("a landed branch was written by %q", one.Authors)
+	}
 }
 
 func forgedMessage(t *testing.T, s *scene) {
