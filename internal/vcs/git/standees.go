@@ -116,7 +116,7 @@ func standing(line []lineage, last map[string]entry, otherwise rollcall.Standing
 		if ok && (!e.evidence || otherwise == rollcall.StandEligible) {
 			s.In, s.By, s.Why = e.in, e.by, e.why
 			switch {
-			case e.evidence:
+			case e.evidence && e.kind == trailPick:
 				s.Standing, s.Why = rollcall.StandProbable, "its message says that it was picked from this one"
 			case e.kind == trailPick:
 				s.Standing = rollcall.StandIntegrated
