@@ -158,10 +158,12 @@ func (p *Printer) DeskOutcome(event string, o *rollcall.DeskOutcome) error {
 		return nil
 	}
 	if p.JSON {
+		told := *o
+		told.DeskState = toldOf(o.DeskState)
 		return p.Object(struct {
 			Event string `json:"event"`
-			*rollcall.DeskOutcome
-		}{event, o})
+			rollcall.DeskOutcome
+		}{event, told})
 	}
 	s := p.style
 	if o.Committed != nil {
@@ -190,6 +192,15 @@ func (p *Printer) DeskOutcome(event string, o *rollcall.DeskOutcome) error {
 		return p.CheckReport(o.Check)
 	}
 	return nil
+}
+
+// toldOf leaves out what only a later process can read.
+func toldOf(d rollcall.DeskState) rollcall.DeskState {
+	if d.Committing != nil {
+		begun := *d.Committing
+		begun.Prepared, d.Committing = "", &begun
+	}
+	return d
 }
 
 func (p *Printer) stepSign(o *rollcall.DeskOutcome, i int) string {
@@ -344,7 +355,7 @@ func (p *Printer) who(c rollcall.Changeset) string {
 func (p *Printer) Desks(all []rollcall.DeskState) error {
 	for _, d := range all {
 		if p.JSON {
-			if err := p.Object(d); err != nil {
+			if err := p.Object(toldOf(d)); err != nil {
 				return err
 			}
 			continue
