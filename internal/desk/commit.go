@@ -161,6 +161,9 @@ func (s *session) push(ctx context.Context, bench rollcall.Bench, outcome *rollc
 			if undo := s.append(ctx, rollcall.NewEvent(rollcall.EventDeskUncommitted, uncommitted{Why: err.Error()})); undo != nil {
 				return nil, undo
 			}
+			if kind == rollcall.KindConflict && rollcall.HintOf(err) == "" {
+				err = rollcall.Errorf(kind, "%w", err).WithHint("rollcall merge %s merges the desk's selection again on what stands there now", s.Code.Name)
+			}
 		}
 		return outcome, err
 	}

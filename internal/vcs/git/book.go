@@ -243,5 +243,5 @@ func forged(e entry, target, what string) error {
 	return rollcall.Errorf(rollcall.KindRefused, "the ledger of %s can't be trusted: its commit %s by %s says %s: %s, which %s",
 		target, rollcall.ShortRevision(e.in), e.by, e.kind, rollcall.Printable(e.id), what).
 		WithHint("either that line was forged, or the branch was rewritten since: bring its old history back; "+
-			"or, when you are sure, rollcall desk forget CODE %s --why TEXT", rollcall.Printable(e.id))
+			"or, when you are sure, rollcall desk forget takes out %s", rollcall.Printable(e.id))
 }

@@ -106,8 +106,7 @@ func (b *bench) Commit(ctx context.Context, _ rollcall.DeskCommit, prepared stri
 	var missing *missingObject
 	if _, err := b.repo.commit(ctx, prepared); errors.As(err, &missing) {
 		// The mirror was made anew since, and no branch of the repository brought it.
-		return rollcall.Revision{}, rollcall.Errorf(rollcall.KindConflict, "what was about to be committed to %s is gone, and was never committed", b.target).
-			WithHint("rollcall commit CODE begins anew")
+		return rollcall.Revision{}, rollcall.Errorf(rollcall.KindConflict, "what was about to be committed to %s is gone, and was never committed", b.target)
 	}
 	return b.repo.publish(ctx, b.target, prepared)
 }
@@ -200,8 +199,7 @@ func (r *Repository) push(ctx context.Context, branch, id string) error {
 		return rollcall.Errorf(rollcall.KindInternal, "push to %s: %w: %s", branch, errLocked, said).
 			WithHint("somebody else pushes; where nobody does, a push that was killed has left the file that it names")
 	case strings.Contains(text, "[rejected]"), strings.Contains(text, "fetch first"), strings.Contains(text, "failed to lock"), strings.Contains(text, "cannot lock ref"):
-		return rollcall.Errorf(rollcall.KindConflict, "%s has moved: somebody else has committed to it", branch).
-			WithHint("rollcall merge CODE merges the desk's selection again on what stands there now")
+		return rollcall.Errorf(rollcall.KindConflict, "%s has moved: somebody else has committed to it", branch)
 	case strings.Contains(text, "[remote rejected]"):
 		return rollcall.Errorf(rollcall.KindRefused, "the repository refuses the commit to %s: %s", branch, said)
 	}

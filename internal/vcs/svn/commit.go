@@ -135,8 +135,7 @@ func (b *bench) onlyLedgerMoved(ctx context.Context, p preparedCommit) error {
 	}
 	defer book.close()
 	moved := func(revision int64) error {
-		return rollcall.Errorf(rollcall.KindConflict, "%s has moved: r%d was committed to it meanwhile", b.target, revision).
-			WithHint("rollcall merge CODE merges the desk's selection again on what stands there now")
+		return rollcall.Errorf(rollcall.KindConflict, "%s has moved: r%d was committed to it meanwhile", b.target, revision)
 	}
 	if p.Base > b.head || history[0].from > p.Base {
 		return moved(history[0].from)
@@ -220,8 +219,7 @@ func (b *bench) redo(ctx context.Context, p preparedCommit) error {
 	}
 	tree, err := b.Freeze(ctx)
 	if err == nil && tree != p.Tree {
-		err = rollcall.Errorf(rollcall.KindConflict, "what stands on the bench of %s is not what was checked", b.target).
-			WithHint("rollcall merge CODE merges the desk's selection again")
+		err = rollcall.Errorf(rollcall.KindConflict, "what stands on the bench of %s is not what was checked", b.target)
 	}
 	return err
 }
@@ -251,8 +249,7 @@ func (b *bench) send(ctx context.Context, p preparedCommit) error {
 	out, err := committer.svnIn(ctx, b.wc, "commit", options, ".")
 	switch {
 	case outOfDate(err):
-		return rollcall.Errorf(rollcall.KindConflict, "%s has moved: somebody else has committed to it (%w)", b.target, err).
-			WithHint("rollcall merge CODE merges the desk's selection again on what stands there now")
+		return rollcall.Errorf(rollcall.KindConflict, "%s has moved: somebody else has committed to it (%w)", b.target, err)
 	case complains(err, codeHook):
 		return rollcall.Errorf(rollcall.KindRefused, "the repository refuses the commit to %s: %w", b.target, err)
 	case err != nil:

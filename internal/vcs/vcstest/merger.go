@@ -696,8 +696,8 @@ func moved(t *testing.T, s *scene) {
 	prepared, err := b.Prepare(s.ctx, c)
 	s.must(err)
 	hotfix := s.commit(s.production, "Cy", "hotfix", map[string]string{"dir/c": "C\n"})
-	if _, err := b.Commit(s.ctx, c, prepared); rollcall.KindOf(err) != rollcall.KindConflict {
-		t.Errorf("Commit = %v", err)
+	if _, err := b.Commit(s.ctx, c, prepared); rollcall.KindOf(err) != rollcall.KindConflict || strings.Contains(rollcall.HintOf(err), "CODE") {
+		t.Errorf("Commit = %v, hint %q", err, rollcall.HintOf(err))
 	}
 	m = s.h.Merger(t)
 	if tip, err := m.Tip(s.ctx, s.production); err != nil || tip.ID != hotfix {
