@@ -18,7 +18,7 @@ func (d *Desk) Commit(ctx context.Context, request rollcall.CommitRequest) (*rol
 	defer s.free()
 	if !s.state.Open() {
 		return nil, rollcall.Errorf(rollcall.KindConflict, "there is nothing on the desk %s of %s to commit", s.Name, s.Code.Name).
-			WithHint("rollcall avail %s shows what could be merged", s.Code.Name)
+			WithHint("%s", s.toBegin())
 	}
 	note := request.Note
 	for try := 1; ; try++ {
