@@ -26,6 +26,10 @@ type Markers struct {
 	Exclude []string // patterns of files that hold markers on purpose
 }
 
+// Releasable is the name of the check that what goes to production can be a release. It
+// is told of only where it fails.
+const Releasable = "can be a release"
+
 // What a check's command may name in braces.
 const (
 	CheckFile = "file" // one file a run
@@ -57,6 +61,8 @@ type CheckFailure struct {
 	Line   int    `json:"line"` // from 1; 0: the check did not tell
 	Text   string `json:"text"` // what the check said: printable, short, the telling line first
 	Author string `json:"author"`
+	// Before tells that the path is as it was in what the change starts from.
+	Before bool `json:"before,omitempty"`
 }
 
 // CheckResult is how one check went.

@@ -40,7 +40,7 @@ type RollRequest struct {
 	At          string   // a revision of the production branch; empty: its tip
 	To          string   // of a rollback: a roll's number or a release's id
 	Selection   Selection
-	AcceptRisk  []string // named risks: rolled-back, held, interrupted, unstaged, unchecked
+	AcceptRisk  []string // of AllRisks
 	Plan        string   // the id that the plan must have
 	Parallel    int      // nodes at once; 0: the default
 	// Confirm is asked with the plan before anything is touched; an error ends the roll.

@@ -101,8 +101,25 @@ type DeskOutcome struct {
 	Moved     bool                `json:"moved,omitempty"` // the target has moved since it was merged
 	Check     *CheckReport        `json:"check,omitempty"`
 	Committed *Revision           `json:"committed,omitempty"`
+	Staged    []ReleaseID         `json:"staged,omitempty"` // what was tried of what is committed
 	Lifted    []string            `json:"lifted,omitempty"` // environments whose hold this took away
 	Names     []Standee           `json:"-"`                // of ids in Minimum and Needs
+}
+
+// Together says how the step that conflicts would be clean without a decision; empty: in
+// no way that was found.
+func (o *DeskOutcome) Together() string {
+	if len(o.Minimum) == 0 || o.Clean() {
+		return ""
+	}
+	ids := make([]string, len(o.Minimum))
+	for i, id := range o.Minimum {
+		ids[i] = ShortRevision(id)
+	}
+	if o.Steps[o.Merged].Kind == StepBackOut {
+		return "it can be taken back together with what builds upon it: " + o.Command("back-out", ids...)
+	}
+	return "it merges cleanly together with what it builds upon: " + o.Command("merge", ids...)
 }
 
 // MergeRequest asks for changesets to be merged.

@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -37,9 +39,12 @@ func (s Standing) Mergeable() bool {
 type Standee struct {
 	Changeset
 	Standing Standing `json:"state"`
-	In       string   `json:"in,omitempty"`  // the target's revision that last said so
-	By       string   `json:"by,omitempty"`  // who did that
-	Why      string   `json:"why,omitempty"` // of a block; or what makes it probable
+	In       string   `json:"in,omitempty"` // the target's revision that last said so
+	By       string   `json:"by,omitempty"` // who did that
+	// Was is, of StandBackedOut, the target's revision that had integrated it; empty where
+	// the target has it as an ancestor.
+	Was string `json:"was,omitempty"`
+	Why string `json:"why,omitempty"` // of a block; or what makes it probable
 	// Message is the whole of it, as it was written: hostile.
 	Message string `json:"-"`
 }
@@ -283,6 +288,7 @@ type DeskState struct {
 	By       string     `json:"by,omitempty"` // whose it is; empty: nobody's
 	Since    time.Time  `json:"since,omitzero"`
 	Over     string     `json:"over,omitempty"` // whose it was when By took it over
+	Busy     bool       `json:"busy,omitempty"` // a command works on it just now; told by DeskStates
 	Source   string     `json:"source,omitempty"`
 	Target   string     `json:"target,omitempty"`
 	Base     Revision   `json:"base,omitzero"` // what everything is merged onto
@@ -296,6 +302,38 @@ type DeskState struct {
 	// Committing is set where a commit was begun and nobody knows how it ended.
 	Committing *Committing `json:"committing,omitempty"`
 	Seq        int64       `json:"-"`
+}
+
+// Decisions are those that count, for steps on the desk: of each conflict the last one.
+func (d *DeskState) Decisions() []StepResolution {
+	var all []StepResolution
+	for i, r := range d.Resolved {
+		later := slices.ContainsFunc(d.Resolved[i+1:], func(o StepResolution) bool { return o.same(r) })
+		if !later && slices.ContainsFunc(d.Steps, func(s DeskStep) bool { return s.Key() == r.Step }) {
+			all = append(all, r)
+		}
+	}
+	return all
+}
+
+// same tells whether two decisions are of one path.
+func (r StepResolution) same(o StepResolution) bool {
+	return r.Step == o.Step && r.Path == o.Path && r.Property == o.Property
+}
+
+// DeskCommand is a command on a desk as people type it. Every hint that names one is made
+// by it: what is typed without --desk acts on DeskName.
+func DeskCommand(verb, code, desk string, more ...string) string {
+	words := []string{"rollcall", verb, code}
+	if desk != "" && desk != DeskName {
+		words = append(words, "--desk", desk)
+	}
+	return strings.Join(append(words, more...), " ")
+}
+
+// Command is a command on this desk as people type it.
+func (d *DeskState) Command(verb string, more ...string) string {
+	return DeskCommand(verb, d.Code, d.Desk, more...)
 }
 
 // Open tells whether there is anything on the desk.
@@ -312,8 +350,13 @@ type StepResolution struct {
 	By   string `json:"by"`
 }
 
-// Key names a step within a desk.
-func (s DeskStep) Key() string { return string(s.Kind) + " " + s.ID }
+// Key names a step within a desk. A branch stays the same one while it grows.
+func (s DeskStep) Key() string {
+	if s.Kind == StepMerge {
+		return string(s.Kind) + " " + s.Source
+	}
+	return string(s.Kind) + " " + s.ID
+}
 
 // CheckedTree says how the checks of a tree ended.
 type CheckedTree struct {

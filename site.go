@@ -91,6 +91,9 @@ const (
 // Risks names, for each requirement, the risk that is taken without it.
 var Risks = map[Requirement]string{RequireChecks: "unchecked", RequireStaged: "unstaged"}
 
+// AllRisks are those that somebody who rolls can accept, by their names.
+var AllRisks = []string{"rolled-back", "held", "interrupted", "unstaged", "unchecked"}
+
 // Promotes tells whether a code has a desk: its changesets go from one branch to another.
 func (c *Code) Promotes() bool { return c.Trunk != c.Production }
 

@@ -53,7 +53,7 @@ func newAvail(g *global) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return g.printer().Available(code, available)
+			return g.printer().Available(code, request, available)
 		},
 	}
 	o.flags(c)

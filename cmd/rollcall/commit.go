@@ -46,7 +46,7 @@ func newCommit(g *global) *cobra.Command {
 			return o.do(c.Context(), "desk.committed", func(ctx context.Context, control rollcall.Control) (*rollcall.DeskOutcome, error) {
 				o.request.Code = onlyCode(args)
 				return control.CommitDesk(ctx, rollcall.CommitRequest{DeskRequest: o.request, Note: note})
-			}, nil)
+			}, o.rollNext)
 		},
 	}
 	o.flags(c)

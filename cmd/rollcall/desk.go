@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"maps"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -82,13 +84,43 @@ func (o *deskOptions) tryNext(printer *view.Printer, outcome *rollcall.DeskOutco
 	if o.dryRun || !outcome.Open() || !outcome.Clean() || outcome.Committed != nil {
 		return
 	}
-	for _, env := range o.known.Environments {
+	if staging := o.staging(outcome); staging != "" {
+		printer.Note("next: rollcall roll %s, try it there, then %s", staging, outcome.Command("commit"))
+		return
+	}
+	printer.Note("next: %s", outcome.Command("commit"))
+}
+
+// staging is an environment that what is on the desk is tried in.
+func (o *deskOptions) staging(outcome *rollcall.DeskOutcome) string {
+	for _, name := range slices.Sorted(maps.Keys(o.known.Environments)) {
+		env := o.known.Environments[name]
 		if env.From == rollcall.FromCandidate && env.Code.Name == outcome.Code && env.Desk == outcome.Desk {
-			printer.Note("next: rollcall roll %s, try it there, then rollcall commit %s", env.Name, outcome.Code)
-			return
+			return name
 		}
 	}
-	printer.Note("next: rollcall commit %s", outcome.Code)
+	return ""
+}
+
+// rollNext names where what was committed rolls to, and says where that would be refused.
+func (o *deskOptions) rollNext(printer *view.Printer, outcome *rollcall.DeskOutcome) {
+	if outcome.Committed == nil {
+		return
+	}
+	for _, name := range slices.Sorted(maps.Keys(o.known.Environments)) {
+		env := o.known.Environments[name]
+		if env.From != "" || env.Code.Name != outcome.Code || env.Code.Production != outcome.Target {
+			continue
+		}
+		if len(outcome.Staged) == 0 && slices.Contains(env.Require, rollcall.RequireStaged) {
+			way := ""
+			if staging := o.staging(outcome); staging != "" {
+				way = "; rollcall roll " + staging + " tries it"
+			}
+			printer.Note("! it was not tried: %s will not take it so%s", name, way)
+		}
+		printer.Note("next: rollcall plan %s", name)
+	}
 }
 
 func newDesk(g *global) *cobra.Command {

@@ -31,7 +31,8 @@ func newResolve(g *global) *cobra.Command {
 		Long: "Shows both sides of each conflict, or of that in FILE, and who last changed them. With FILE\n" +
 			"and --take it decides: theirs is what the changeset brings, production what stands on the target,\n" +
 			"anything else is a file with what is to stand there (./theirs for a file of that name).\n" +
-			"When the last one is decided, what is left of the selection is merged.",
+			"When the last one is decided, what is left of the selection is merged. A file that was\n" +
+			"decided is decided anew in the same way, and everything is merged again with that.",
 		Args: cobra.RangeArgs(1, 2),
 		RunE: func(c *cobra.Command, args []string) error {
 			o.request.Code = args[0]
@@ -68,7 +69,7 @@ func (o *resolveOptions) next(printer *view.Printer, outcome *rollcall.DeskOutco
 		o.tryNext(printer, outcome)
 		return
 	}
-	printer.Note("%d more to decide: rollcall resolve %s", len(outcome.Conflict), outcome.Code)
+	printer.Note("%d more to decide: %s", len(outcome.Conflict), outcome.Command("resolve"))
 }
 
 // list shows the conflicts with both sides, or those of the file that is named.
@@ -82,7 +83,7 @@ func (o *resolveOptions) list(ctx context.Context) error {
 			return v.Path != o.resolve.Path || o.resolve.Property != "" && v.Property != o.resolve.Property
 		})
 		if len(outcome.Views) == 0 {
-			return rollcall.Errorf(rollcall.KindNotFound, "%s has no conflict", rollcall.Printable(o.resolve.Path)).WithHint("see rollcall resolve %s", o.request.Code)
+			return rollcall.Errorf(rollcall.KindNotFound, "%s has no conflict", rollcall.Printable(o.resolve.Path)).WithHint("see %s", outcome.Command("resolve"))
 		}
 	}
 	printer := o.printer()
@@ -94,18 +95,14 @@ func (o *resolveOptions) list(ctx context.Context) error {
 		return nil
 	}
 	printer.Conflicts(outcome.Views, true)
-	if len(outcome.Minimum) > 0 {
-		var ids []string
-		for _, id := range outcome.Minimum {
-			ids = append(ids, rollcall.ShortRevision(id))
-		}
-		printer.Note("it merges cleanly together with what it builds upon: rollcall merge %s %s", outcome.Code, strings.Join(ids, " "))
+	if together := outcome.Together(); together != "" {
+		printer.Note("%s", together)
 	}
 	file := "FILE"
 	if slices.ContainsFunc(outcome.Views, func(v rollcall.ConflictView) bool { return v.Property != "" }) {
 		file = "FILE [--property NAME]"
 	}
-	printer.Note("decide with: rollcall resolve %s %s --take theirs|production|PATH, or --edit", outcome.Code, file)
+	printer.Note("decide with: %s --take theirs|production|PATH, or --edit", outcome.Command("resolve", file))
 	return nil
 }
 
@@ -150,7 +147,7 @@ func (o *resolveOptions) byHand(ctx context.Context) error {
 		return v.Path == o.resolve.Path && v.Property == o.resolve.Property
 	})
 	if i < 0 {
-		return rollcall.Errorf(rollcall.KindNotFound, "%s has no conflict", rollcall.Printable(o.resolve.Path)).WithHint("see rollcall resolve %s", o.request.Code)
+		return rollcall.Errorf(rollcall.KindNotFound, "%s has no conflict", rollcall.Printable(o.resolve.Path)).WithHint("see %s", outcome.Command("resolve"))
 	}
 	one := outcome.Views[i]
 	if one.Marked == nil {

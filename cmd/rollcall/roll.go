@@ -33,7 +33,7 @@ func (o *rollOptions) flags(c *cobra.Command, roll bool) {
 	f.StringSliceVar(&o.request.Selection.Tier, "tier", nil, "only this tier")
 	if roll {
 		f.StringVar(&o.request.Plan, "plan", "", "roll only if the plan still has this id")
-		f.StringSliceVar(&o.request.AcceptRisk, "accept-risk", nil, "roll although: rolled-back, held, interrupted, unstaged, unchecked")
+		f.StringSliceVar(&o.request.AcceptRisk, "accept-risk", nil, "roll although: "+strings.Join(rollcall.AllRisks, ", "))
 		f.IntVar(&o.request.Parallel, "parallel", 0, "how many nodes are prepared at once (default 128)")
 	}
 }
@@ -106,6 +106,9 @@ func (o *rollOptions) agreed() bool { return o.yes || o.sure || o.request.Plan !
 // confirm shows the plan and asks, where there is somebody to ask.
 func (o *rollOptions) confirm(printer *view.Printer, plan *rollcall.Plan, question string) error {
 	if o.agreed() {
+		if o.request.Plan == "" { // whoever names a plan has seen it
+			printer.Warnings(plan)
+		}
 		return nil
 	}
 	if !interactive() || o.json {

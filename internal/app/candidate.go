@@ -36,7 +36,7 @@ func (a *App) candidate(ctx context.Context, p *planning, request rollcall.RollR
 	if state.Open() {
 		if !state.Clean() {
 			return rollcall.Errorf(rollcall.KindRefused, "the desk %s of %s has conflicts: there is no candidate yet", state.Desk, code.Name).
-				WithHint("rollcall resolve %s shows them", code.Name)
+				WithHint("%s shows them", state.Command("resolve"))
 		}
 		if state.Checked != nil && state.Checked.Tree == state.Tree && !state.Checked.Passed {
 			in.Odd = append(in.Odd, "the candidate's checks fail: it can't be committed so")

@@ -69,7 +69,7 @@ func (a *App) desk(ctx context.Context, request rollcall.DeskRequest) (*desk.Des
 		Record: a.record, Repo: repo, Code: code, Name: name, By: a.by, Dir: a.deskDir(code), Note: note,
 		Check: func(ctx context.Context, c desk.CheckRequest) (*rollcall.CheckReport, error) {
 			return a.runChecks(ctx, check.Request{
-				Code: code, Repo: repo, Tree: c.Tree, Base: c.Base, All: c.All, Authors: c.Authors, Note: note, Progress: request.Progress,
+				Code: code, Repo: repo, Tree: c.Tree, Base: c.Base, All: c.All, Release: c.Release, Authors: c.Authors, Note: note, Progress: request.Progress,
 			})
 		},
 		Staged: func(ctx context.Context, tree string) ([]rollcall.ReleaseID, error) { return a.staged(ctx, code, tree) },
@@ -158,7 +158,7 @@ func (a *App) DeskStates(ctx context.Context, name string) ([]rollcall.DeskState
 	var all []rollcall.DeskState
 	for _, name := range names {
 		for _, deskName := range a.desks(a.site.Codes[name]) {
-			state, err := desk.ReadState(ctx, a.record, name, deskName)
+			state, err := a.deskState(ctx, a.site.Codes[name], deskName)
 			if err != nil {
 				return nil, err
 			}
@@ -166,6 +166,25 @@ func (a *App) DeskStates(ctx context.Context, name string) ([]rollcall.DeskState
 		}
 	}
 	return all, nil
+}
+
+// deskState reads a desk, and whether a command works on it. A commit that nobody works on
+// was interrupted, unless it ended while this was found out.
+func (a *App) deskState(ctx context.Context, code *rollcall.Code, name string) (*rollcall.DeskState, error) {
+	for {
+		state, err := desk.ReadState(ctx, a.record, code.Name, name)
+		if err != nil {
+			return nil, err
+		}
+		state.Busy = desk.Busy(a.deskDir(code), name)
+		if state.Committing == nil || state.Busy {
+			return state, nil
+		}
+		again, err := desk.ReadState(ctx, a.record, code.Name, name)
+		if err != nil || again.Seq == state.Seq {
+			return state, err
+		}
+	}
 }
 
 // Merge merges changesets onto the desk.

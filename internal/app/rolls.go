@@ -17,6 +17,7 @@ import (
 	"github.com/rollcall-dev/rollcall/internal/proc"
 	"github.com/rollcall-dev/rollcall/internal/release"
 	"github.com/rollcall-dev/rollcall/internal/roll"
+	"github.com/rollcall-dev/rollcall/internal/site"
 )
 
 // planning is a plan with what it was made from.
@@ -231,6 +232,9 @@ func (a *App) Diff(ctx context.Context, request rollcall.RollRequest) (*rollcall
 
 // Roll plans, asks, and rolls.
 func (a *App) Roll(ctx context.Context, request rollcall.RollRequest) (*rollcall.RollFinished, error) {
+	if err := knownRisks(request.AcceptRisk); err != nil {
+		return nil, err
+	}
 	env, err := a.environment(request.Environment)
 	if err != nil {
 		return nil, err
@@ -281,6 +285,21 @@ func (a *App) Roll(ctx context.Context, request rollcall.RollRequest) (*rollcall
 		err = p.releases.Evict()
 	}
 	return finished, err
+}
+
+// knownRisks refuses to accept, and to record, what means nothing.
+func knownRisks(risks []string) error {
+	for _, risk := range risks {
+		if slices.Contains(rollcall.AllRisks, risk) {
+			continue
+		}
+		e := rollcall.Errorf(rollcall.KindInvalid, "there is no risk %q", rollcall.Printable(risk))
+		if near := site.Nearest(risk, rollcall.AllRisks); near != "" {
+			return e.WithHint("did you mean %s?", near)
+		}
+		return e.WithHint("there are %s", strings.Join(rollcall.AllRisks, ", "))
+	}
+	return nil
 }
 
 // engine makes what rolls.

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"maps"
 	"slices"
 
 	"github.com/rollcall-dev/rollcall"
@@ -12,8 +13,22 @@ import (
 // sought is a changeset that is looked for.
 type sought struct {
 	rollcall.Changeset
-	on  rollcall.Revision // of production, that brought it
-	why error             // where production has it not: then on is zero
+	on   rollcall.Revision // of production, that brought it
+	gone string            // the revision of production that took it back
+	why  error             // where production never had it: then on is zero
+}
+
+// in tells whether a revision of production has it.
+func (w *sought) in(ctx context.Context, repo rollcall.Repository, revision string) (bool, error) {
+	if w.on.ID == "" {
+		return false, nil
+	}
+	has, err := contains(ctx, repo, revision, w.on.ID)
+	if has && err == nil && w.gone != "" {
+		has, err = contains(ctx, repo, revision, w.gone)
+		has = !has
+	}
+	return has, err
 }
 
 // Where tells on which desks a changeset lies, on which nodes it is live, and since which roll.
@@ -94,25 +109,29 @@ func (a *App) whereIn(ctx context.Context, repo rollcall.Repository, env *rollca
 	// Which of the releases that stand somewhere have it, and since when the oldest of
 	// those that follow each other without a gap up to now.
 	with := map[rollcall.ReleaseID]bool{}
+	stands, gap := slices.Collect(maps.Values(known)), false
 	history := append(slices.Clone(state.Before), state.Live)
 	for _, live := range slices.Backward(history) {
-		made := candidates[live.Revision.Tree]
-		if live.Release == "" || rollcall.IsCandidate(live.Revision.ID) && made == nil {
+		made, candidate := candidates[live.Revision.Tree], rollcall.IsCandidate(live.Revision.ID)
+		if live.Release == "" || candidate && made == nil || gap && !slices.Contains(stands, live.Release) {
 			continue
 		}
 		has := false
-		if rollcall.IsCandidate(live.Revision.ID) {
+		if candidate {
 			has, err = holds(ctx, repo, env.Code, made, what)
-		} else if what.on.ID != "" {
-			has, err = contains(ctx, repo, live.Revision.ID, what.on.ID)
+		} else {
+			has, err = what.in(ctx, repo, live.Revision.ID)
 		}
 		if err != nil {
 			return err
 		}
 		if !has {
-			break
+			gap = true
+			continue
 		}
-		with[live.Release] = true
+		if with[live.Release] = true; gap {
+			continue
+		}
 		place.Live, place.Since, place.Roll, place.By = true, live.At, live.Roll, live.By
 	}
 	if what.on.ID == "" {
@@ -138,17 +157,17 @@ func holds(ctx context.Context, repo rollcall.Repository, code *rollcall.Code, m
 	if i := desk.Step(made.Steps, what.ID); i >= 0 {
 		return made.Steps[i].Kind != rollcall.StepBackOut, nil
 	}
-	if what.on.ID == "" || made.Target != code.Production {
+	if made.Target != code.Production {
 		return false, nil
 	}
 	if made.Committed != nil {
-		return contains(ctx, repo, made.Committed.ID, what.on.ID)
+		return what.in(ctx, repo, made.Committed.ID)
 	}
-	return contains(ctx, repo, made.Base.ID, what.on.ID)
+	return what.in(ctx, repo, made.Base.ID)
 }
 
-// changeset finds a changeset, and the revision of the production branch that brought it:
-// people know it by its name on the trunk.
+// changeset finds a changeset, and the revisions of the production branch that brought it
+// and, where it was backed out, took it back: people know it by its name on the trunk.
 func (a *App) changeset(ctx context.Context, repo rollcall.Repository, code *rollcall.Code, text string) (*sought, error) {
 	revision, err := repo.At(ctx, code.Production, text)
 	if err == nil {
@@ -172,13 +191,18 @@ func (a *App) changeset(ctx context.Context, repo rollcall.Repository, code *rol
 	if findErr != nil {
 		return nil, err
 	}
-	what := &sought{Changeset: one.Changeset}
-	if one.Standing != rollcall.StandIntegrated || one.In == "" {
+	what, brought := &sought{Changeset: one.Changeset}, ""
+	switch {
+	case one.Standing == rollcall.StandBackedOut && one.Was != "":
+		brought, what.gone = one.Was, one.In
+	case one.Standing == rollcall.StandIntegrated && one.In != "":
+		brought = one.In
+	default:
 		what.why = rollcall.Errorf(rollcall.KindRefused, "%s is not in production: it is %s", one.Short(), one.Standing).
 			WithHint("see rollcall show %s %s", code.Name, one.Short())
 		return what, nil
 	}
-	what.on, err = repo.At(ctx, code.Production, one.In)
+	what.on, err = repo.At(ctx, code.Production, brought)
 	return what, err
 }
 

@@ -51,6 +51,8 @@ type Request struct {
 	Base string
 	// All looks for conflict markers in the files that are as in Base too.
 	All bool
+	// Release finds what keeps the tree from being a release too.
+	Release bool
 	// Again runs what is known too.
 	Again bool
 	// Note is told what is being done, Progress how many of the runs are over. Authors
@@ -65,11 +67,12 @@ type Request struct {
 func (c *Checker) Run(ctx context.Context, request Request) (*rollcall.CheckReport, error) {
 	r := &run{Checker: c, Request: request}
 	for _, step := range []func(context.Context) error{
-		r.list,   // what is there, and what differs from Base
-		r.rules,  // what each check and its tool are called in what is kept
-		r.choose, // which check looks at what
-		r.recall, // what is known of it
-		r.look,   // what is not
+		r.list,       // what is there, and what differs from Base
+		r.releasable, // what of it can't be part of a release
+		r.rules,      // what each check and its tool are called in what is kept
+		r.choose,     // which check looks at what
+		r.recall,     // what is known of it
+		r.look,       // what is not
 	} {
 		if err := step(ctx); err != nil {
 			if ctx.Err() != nil {
@@ -89,8 +92,9 @@ type run struct {
 	paths   []string                       // theirs, in order
 	// excluded will not roll, and is still committed: no conflict may stand in it.
 	excluded []*rollcall.TreeEntry
-	differ   map[string]string // with a Base: path to its content there, "" where it has none
-	bad      map[string]string // path to why it can't be given to a check
+	differ   map[string]string       // with a Base: path to its content there, "" where it has none
+	bad      map[string]string       // path to why it can't be given to a check
+	refused  []rollcall.CheckFailure // what can't be part of a release
 	gates    []*gate
 }
 

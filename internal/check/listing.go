@@ -21,14 +21,21 @@ func (r *run) list(ctx context.Context) error {
 	}
 	r.entries, r.bad = make(map[string]*rollcall.TreeEntry, len(all)), map[string]string{}
 	for _, c := range all {
-		if c.New == nil || c.New.Module || c.New.Type == rollcall.TypeFolder {
+		if c.New == nil {
 			continue
 		}
-		if rollcall.MatchAny(r.Code.Exclude, c.Path) {
+		excluded, unfit := rollcall.MatchAny(r.Code.Exclude, c.Path), r.Code.CheckEntry(c.New)
+		if !excluded || r.Code.Build != nil { // a build is given all of it
+			r.unfit(c.New, unfit)
+		}
+		if c.New.Module || c.New.Type == rollcall.TypeFolder {
+			continue
+		}
+		if excluded {
 			r.excluded = append(r.excluded, c.New)
 			continue
 		}
-		if rollcall.CheckPath(c.Path) != nil {
+		if unfit != nil {
 			r.bad[c.Path] = unclean
 		}
 		r.entries[c.Path] = c.New

@@ -12,6 +12,7 @@ import (
 // report puts together what is known of every file.
 func (r *run) report(ctx context.Context) *rollcall.CheckReport {
 	report := &rollcall.CheckReport{Tree: r.Tree, Failures: []rollcall.CheckFailure{}}
+	r.addReleasable(report)
 	for _, g := range r.gates {
 		g.result.Name, g.result.Files = g.Name, len(g.files)
 		g.result.Whole = g.Takes(rollcall.CheckTree)
@@ -34,6 +35,10 @@ func (r *run) report(ctx context.Context) *rollcall.CheckReport {
 		slices.SortStableFunc(failures, func(a, b rollcall.CheckFailure) int { return strings.Compare(a.Path, b.Path) })
 		report.Failures = append(report.Failures, failures...)
 		report.Checks = append(report.Checks, g.result)
+	}
+	for i, f := range report.Failures {
+		_, differs := r.differ[f.Path]
+		report.Failures[i].Before = r.Base != "" && f.Path != "" && !differs
 	}
 	r.name(ctx, report.Failures)
 	return report

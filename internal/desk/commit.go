@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"slices"
+	"strings"
 
 	"github.com/rollcall-dev/rollcall"
 )
@@ -47,7 +48,7 @@ const commitTries = 3
 func (s *session) commit(ctx context.Context, note string) (*rollcall.DeskOutcome, error) {
 	if !s.state.Clean() {
 		return nil, rollcall.Errorf(rollcall.KindConflict, "%s on the desk has conflicts", names(s.state.Steps[s.state.Merged:s.state.Merged+1])).
-			WithHint("rollcall resolve %s shows them", s.Code.Name)
+			WithHint("%s shows them", s.command("resolve"))
 	}
 	bench, err := s.again(ctx)
 	if err != nil {
@@ -58,7 +59,7 @@ func (s *session) commit(ctx context.Context, note string) (*rollcall.DeskOutcom
 	if err != nil {
 		return nil, err
 	}
-	if err := s.stillWanted(outcome); err != nil {
+	if err := s.stillWanted(ctx, s.state.Source, s.state.Target, s.state.Steps); err != nil {
 		return nil, err
 	}
 	if s.state.Checked == nil || s.state.Checked.Tree != s.state.Tree || !s.state.Checked.Passed {
@@ -98,7 +99,7 @@ func (s *session) again(ctx context.Context) (rollcall.Bench, error) {
 	b, err := s.build(ctx, bench, s.state.Steps, s.state.Resolved)
 	if err == nil && (len(b.conflicts) > 0 || b.tree != s.state.Tree) {
 		err = rollcall.Errorf(rollcall.KindConflict, "what is on the desk does not merge to the tree that was checked any more").
-			WithHint("rollcall merge %s merges it again", s.Code.Name)
+			WithHint("%s merges it again", s.command("merge"))
 	}
 	if err != nil {
 		bench.Close()
@@ -109,30 +110,63 @@ func (s *session) again(ctx context.Context) (rollcall.Bench, error) {
 
 func (s *session) hasMoved(tip rollcall.Revision) error {
 	return rollcall.Errorf(rollcall.KindConflict, "%s has moved since this was merged: %s by %s, %s", s.state.Target,
-		rollcall.ShortRevision(tip.ID), tip.Author, tip.Subject).
-		WithHint("rollcall merge %s merges the desk's selection again on what stands there now; then it wants trying again", s.Code.Name)
+		rollcall.ShortRevision(tip.ID), tip.Author, tip.Subject).WithHint("%s", s.mergeAgain())
+}
+
+// mergeAgain is the way on where the target is not what everything was merged onto.
+func (s *session) mergeAgain() string {
+	return s.command("merge") + " merges the desk's selection again on what stands there now; then it wants trying again"
 }
 
 // stillWanted refuses changesets that have come to the target in another way, or were
 // blocked, since they were put on the desk.
-func (s *session) stillWanted(outcome *rollcall.DeskOutcome) error {
-	for i, one := range outcome.Changesets {
-		step := s.state.Steps[i]
-		good := one.Standing.Mergeable()
-		if step.Kind == rollcall.StepBackOut {
-			good = one.Standing == rollcall.StandIntegrated
-		}
-		if step.Kind == rollcall.StepMerge || good {
+func (s *session) stillWanted(ctx context.Context, source, target string, steps []rollcall.DeskStep) error {
+	var gone []string
+	var first string
+	for _, step := range steps {
+		if step.Kind == rollcall.StepMerge {
 			continue
 		}
-		state := string(one.Standing)
-		if state == "" {
-			state = "gone from " + s.state.Source + ", or on " + s.state.Target + " already"
+		one, err := s.standee(ctx, source, target, step)
+		if err != nil {
+			return err
 		}
-		return rollcall.Errorf(rollcall.KindConflict, "%s can't be committed any more: it is %s", rollcall.ShortRevision(step.ID), state).
-			WithHint("rollcall abandon %s leaves the desk clean; then merge what is still wanted", s.Code.Name)
+		good := one != nil && one.Standing.Mergeable()
+		if step.Kind == rollcall.StepBackOut {
+			good = one != nil && one.Standing == rollcall.StandIntegrated
+		}
+		if good {
+			continue
+		}
+		if gone = append(gone, rollcall.ShortRevision(step.ID)); first == "" {
+			first = "gone from " + source + ", or on " + target + " already"
+			if one != nil {
+				first = string(one.Standing) + in(*one)
+			}
+		}
 	}
-	return nil
+	if len(gone) == 0 {
+		return nil
+	}
+	e := rollcall.Errorf(rollcall.KindConflict, "%s can't be committed any more: it is %s", gone[0], first)
+	if len(gone) == len(steps) {
+		return e.WithHint("%s leaves the desk clean", s.command("abandon"))
+	}
+	return e.WithHint("%s takes it off the desk", s.command("merge", "--drop", strings.Join(gone, ",")))
+}
+
+// standee finds a step's changeset: what is integrated is listed where it is asked for.
+func (s *session) standee(ctx context.Context, source, target string, step rollcall.DeskStep) (*rollcall.Standee, error) {
+	for _, all := range []bool{step.Kind == rollcall.StepBackOut, true} {
+		listed, err := s.standees(ctx, source, target, all)
+		if err != nil {
+			return nil, err
+		}
+		if i := slices.IndexFunc(listed, func(l rollcall.Standee) bool { return l.ID == step.ID }); i >= 0 {
+			return &listed[i], nil
+		}
+	}
+	return nil, nil
 }
 
 // finish ends a commit of which nobody knows how far it went.
@@ -161,8 +195,8 @@ func (s *session) push(ctx context.Context, bench rollcall.Bench, outcome *rollc
 			if undo := s.append(ctx, rollcall.NewEvent(rollcall.EventDeskUncommitted, uncommitted{Why: err.Error()})); undo != nil {
 				return nil, undo
 			}
-			if kind == rollcall.KindConflict && rollcall.HintOf(err) == "" {
-				err = rollcall.Errorf(kind, "%w", err).WithHint("rollcall merge %s merges the desk's selection again on what stands there now", s.Code.Name)
+			if kind == rollcall.KindConflict {
+				err = rollcall.Errorf(kind, "%w", err).WithHint("%s", s.mergeAgain())
 			}
 		}
 		return outcome, err
@@ -170,12 +204,13 @@ func (s *session) push(ctx context.Context, bench rollcall.Bench, outcome *rollc
 	if revision.Tree != c.Tree {
 		return outcome, rollcall.Errorf(rollcall.KindInternal, "%s was committed, and its tree %s is not the one that was checked (%s)",
 			rollcall.ShortRevision(revision.ID), revision.Tree, c.Tree).
-			WithHint("do not roll it: look what differs, and report this; rollcall abandon %s leaves the desk clean", s.Code.Name)
+			WithHint("do not roll it: look what differs, and report this; %s leaves the desk clean", s.command("abandon"))
 	}
 	outcome.DeskState = *s.state
 	steps := slices.Clone(s.state.Steps)
 	err = s.append(ctx, rollcall.NewEvent(rollcall.EventDeskCommitted, committed{By: c.Commit.By, Target: s.state.Target, Revision: revision, Steps: steps}))
 	outcome.Committed, outcome.Committing, outcome.Changesets = &revision, nil, done(steps, outcome.Changesets)
+	outcome.Staged = c.Commit.Staged
 	return outcome, err
 }
 

@@ -28,6 +28,11 @@ type Desk struct {
 	Note   func(string)
 }
 
+// command is a command on this desk as people type it.
+func (d *Desk) command(verb string, more ...string) string {
+	return rollcall.DeskCommand(verb, d.Code.Name, d.Name, more...)
+}
+
 // session is a desk that one process works on.
 type session struct {
 	*Desk
@@ -112,7 +117,7 @@ func (s *session) settled() error {
 		return nil
 	}
 	return rollcall.Errorf(rollcall.KindConflict, "a commit of this desk by %s was interrupted, and may have gone through", s.state.Committing.Commit.By).
-		WithHint("rollcall commit %s finds out, and finishes it", s.Code.Name)
+		WithHint("%s finds out, and finishes it", s.command("commit"))
 }
 
 // append adds to the desk's stream and to what is known of it.
@@ -161,6 +166,16 @@ func (d *Desk) lock(ctx context.Context) (func(), error) {
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
+}
+
+// Busy tells whether a command of this host works on a desk just now.
+func Busy(dir, name string) bool {
+	f, err := os.Open(filepath.Join(dir, name+".lock"))
+	if err != nil {
+		return false // nobody ever did
+	}
+	defer f.Close()
+	return errors.Is(syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB), syscall.EWOULDBLOCK)
 }
 
 func (d *Desk) note(format string, args ...any) {

@@ -26,7 +26,7 @@ func (d *Desk) Mark(ctx context.Context, request rollcall.MarkRequest) ([]rollca
 		if rollcall.KindOf(err) == rollcall.KindNotFound {
 			if there, allErr := d.integrated(ctx, text); allErr == nil {
 				return nil, rollcall.Errorf(rollcall.KindConflict, "%s can't be blocked or unblocked: it is %s%s", there.Short(), there.Standing, in(*there)).
-					WithHint("rollcall back-out %s %s takes it back", d.Code.Name, there.Short())
+					WithHint("%s takes it back", d.command("back-out", there.Short()))
 			}
 		}
 		if err != nil {

@@ -68,9 +68,9 @@ func (d *Desk) enterFor(ctx context.Context, request rollcall.MergeRequest) (*se
 // toBegin says how something comes onto an empty desk.
 func (s *session) toBegin() string {
 	if !s.Code.Promotes() {
-		return fmt.Sprintf("rollcall land %s BRANCH brings a developer's branch to %s", s.Code.Name, s.Code.Trunk)
+		return s.command("land", "BRANCH") + " brings a developer's branch to " + s.Code.Trunk
 	}
-	return fmt.Sprintf("name changesets: rollcall merge %s CHANGESET…; see rollcall avail %[1]s", s.Code.Name)
+	return fmt.Sprintf("name changesets: %s; see rollcall avail %s", s.command("merge", "CHANGESET…"), s.Code.Name)
 }
 
 // without gives the desk's steps without some of them.
@@ -88,7 +88,7 @@ func (s *session) without(drop []string) ([]rollcall.DeskStep, error) {
 		steps = slices.DeleteFunc(steps, func(o rollcall.DeskStep) bool { return o.ID == one.ID })
 	}
 	if len(steps) == 0 && len(drop) > 0 {
-		return nil, rollcall.Errorf(rollcall.KindConflict, "nothing would stay on the desk").WithHint("rollcall abandon %s leaves it clean", s.Code.Name)
+		return nil, rollcall.Errorf(rollcall.KindConflict, "nothing would stay on the desk").WithHint("%s leaves it clean", s.command("abandon"))
 	}
 	return steps, nil
 }
@@ -177,7 +177,7 @@ func (d *Desk) Sync(ctx context.Context, request rollcall.DeskRequest, branch st
 	}
 	if branch == d.Code.Trunk || branch == d.Code.Production {
 		return nil, rollcall.Errorf(rollcall.KindInvalid, "%s is no developer's branch", branch).
-			WithHint("rollcall merge %s brings changesets to production", d.Code.Name)
+			WithHint("%s brings changesets to production", d.command("merge"))
 	}
 	return d.whole(ctx, request, d.Code.Trunk, branch)
 }
@@ -254,7 +254,7 @@ func (s *session) sameWay(source, target string) error {
 		return nil
 	}
 	return rollcall.Errorf(rollcall.KindConflict, "the desk has %s for %s on it", names(s.state.Steps), s.state.Target).
-		WithHint("rollcall commit %s or rollcall abandon %[1]s comes first", s.Code.Name)
+		WithHint("%s or %s comes first", s.command("commit"), s.command("abandon"))
 }
 
 // emptyBut refuses a desk with anything on it but the same: who died over a command gives
@@ -268,7 +268,7 @@ func (s *session) emptyBut(source, target string, kind rollcall.DeskStepKind) er
 		return nil
 	}
 	return rollcall.Errorf(rollcall.KindConflict, "the desk has %s for %s on it", names(s.state.Steps), s.state.Target).
-		WithHint("rollcall commit %s or rollcall abandon %[1]s comes first", s.Code.Name)
+		WithHint("%s or %s comes first", s.command("commit"), s.command("abandon"))
 }
 
 // choose finds what is selected, and refuses what may not be merged.
@@ -307,6 +307,9 @@ func in(s rollcall.Standee) string {
 // put merges steps onto the target as it is now, and keeps them on the desk with what came
 // of it.
 func (s *session) put(ctx context.Context, source, target string, steps []rollcall.DeskStep, dryRun bool) (*rollcall.DeskOutcome, error) {
+	if err := s.stillWanted(ctx, source, target, steps); err != nil {
+		return nil, err
+	}
 	base, err := s.Repo.Tip(ctx, target)
 	if err != nil {
 		return nil, err
@@ -320,7 +323,8 @@ func (s *session) put(ctx context.Context, source, target string, steps []rollca
 	if err != nil {
 		return nil, err
 	}
-	if len(steps) == 1 && steps[0].Kind == rollcall.StepMerge && len(b.unchanged) == 1 {
+	decided := func(r rollcall.StepResolution) bool { return r.Step == steps[0].Key() }
+	if len(steps) == 1 && steps[0].Kind == rollcall.StepMerge && len(b.unchanged) == 1 && !slices.ContainsFunc(s.state.Resolved, decided) {
 		return nil, rollcall.Errorf(rollcall.KindConflict, "%s has nothing that %s lacks", source, target)
 	}
 	by := s.By
@@ -369,7 +373,7 @@ func (s *session) tell(ctx context.Context, b built, dryRun bool) (*rollcall.Des
 		}
 		step := s.state.Steps[b.merged]
 		return outcome, rollcall.Errorf(rollcall.KindConflict, "%s conflicts with %s in %s", names([]rollcall.DeskStep{step}), s.state.Target, few(paths)).
-			WithHint("%s", conflictHint(s.Code.Name, outcome, dryRun))
+			WithHint("%s", conflictHint(outcome, dryRun))
 	}
 	if outcome.Needs, outcome.Names, err = s.needs(ctx); err != nil {
 		return nil, err
@@ -382,21 +386,13 @@ func (s *session) tell(ctx context.Context, b built, dryRun bool) (*rollcall.Des
 }
 
 // conflictHint names the ways out of a conflict.
-func conflictHint(code string, outcome *rollcall.DeskOutcome, dryRun bool) string {
+func conflictHint(outcome *rollcall.DeskOutcome, dryRun bool) string {
 	var ways []string
-	if len(outcome.Minimum) > 0 {
-		var ids []string
-		for _, id := range outcome.Minimum {
-			ids = append(ids, rollcall.ShortRevision(id))
-		}
-		if outcome.Steps[outcome.Merged].Kind == rollcall.StepBackOut {
-			ways = append(ways, fmt.Sprintf("it can be taken back together with what builds upon it: rollcall back-out %s %s", code, strings.Join(ids, " ")))
-		} else {
-			ways = append(ways, fmt.Sprintf("it merges cleanly together with what it builds upon: rollcall merge %s %s", code, strings.Join(ids, " ")))
-		}
+	if together := outcome.Together(); together != "" {
+		ways = append(ways, together)
 	}
 	if !dryRun {
-		ways = append(ways, fmt.Sprintf("rollcall resolve %s shows both sides; rollcall abandon %[1]s leaves the desk clean", code))
+		ways = append(ways, fmt.Sprintf("%s shows both sides; %s leaves the desk clean", outcome.Command("resolve"), outcome.Command("abandon")))
 	}
 	return strings.Join(ways, ";\nor ")
 }

@@ -49,8 +49,18 @@ func (s *session) explain(ctx context.Context, o *rollcall.DeskOutcome, conflict
 	if err != nil {
 		return err
 	}
+	var theirs map[string]rollcall.Changeset
+	if step.Kind == rollcall.StepMerge { // of a branch it is whoever changed it there, and not who merges
+		brings.Author = ""
+		if theirs, err = s.Repo.LastChanged(ctx, step.Source, paths); err != nil {
+			return err
+		}
+	}
 	for _, c := range conflicts {
 		view := rollcall.ConflictView{Conflict: c, Target: s.state.Target, Step: step, TheirsBy: brings}
+		if by, ok := theirs[c.Path]; ok {
+			view.TheirsBy = by
+		}
 		view.Regions, view.Marked = compare(ctx, c, s.state.Target, rollcall.ShortRevision(step.ID))
 		if err := s.begun(&view); err != nil {
 			return fmt.Errorf("read what was edited: %w", err)

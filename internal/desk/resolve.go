@@ -27,19 +27,19 @@ func (d *Desk) Resolve(ctx context.Context, request rollcall.ResolveRequest) (*r
 	if s.state.Clean() && request.Path == "" {
 		return s.outcome(ctx)
 	}
-	if s.state.Clean() {
+	if s.state.Clean() && s.decidedAt(request) < 0 {
 		return nil, rollcall.Errorf(rollcall.KindConflict, "there are no conflicts on the desk %s of %s", s.Name, s.Code.Name)
+	}
+	if s.state.Clean() {
+		return s.decideAgain(ctx, request, nil)
 	}
 	conflicts, moved, err := s.conflicts(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if len(conflicts) == 0 { // everything was decided, and the process died before it went on
-		if request.Path != "" {
-			return s.put(ctx, s.state.Source, s.state.Target, s.state.Steps, false)
-		}
+	if len(conflicts) == 0 && s.decidedAt(request) < 0 { // everything was decided, and the process died before it went on
 		return nil, rollcall.Errorf(rollcall.KindConflict, "every conflict on the desk is decided").
-			WithHint("rollcall merge %s goes on", s.Code.Name)
+			WithHint("%s goes on", s.command("merge"))
 	}
 	if request.Path == "" {
 		outcome, err := s.outcome(ctx)
@@ -49,48 +49,88 @@ func (d *Desk) Resolve(ctx context.Context, request rollcall.ResolveRequest) (*r
 		outcome.Moved = moved
 		return outcome, s.explain(ctx, outcome, conflicts)
 	}
-	i := slices.IndexFunc(conflicts, func(c rollcall.Conflict) bool { return c.Path == request.Path && c.Property == request.Property })
-	if i < 0 {
-		return nil, noConflict(s.Code.Name, request, conflicts)
+	i := conflictAt(conflicts, request)
+	if i < 0 && s.decidedAt(request) >= 0 {
+		return s.decideAgain(ctx, request, conflicts)
 	}
-	decision, err := d.decide(conflicts[i], request)
+	if i < 0 {
+		return nil, s.noConflict(request, conflicts)
+	}
+	return s.keepDecision(ctx, request, s.state.Merged, conflicts[i], slices.Delete(slices.Clone(conflicts), i, i+1))
+}
+
+func conflictAt(conflicts []rollcall.Conflict, request rollcall.ResolveRequest) int {
+	return slices.IndexFunc(conflicts, func(c rollcall.Conflict) bool { return c.Path == request.Path && c.Property == request.Property })
+}
+
+// decidedAt is the step that a decision for the path was last made for, or -1.
+func (s *session) decidedAt(request rollcall.ResolveRequest) int {
+	for _, r := range slices.Backward(s.state.Decisions()) {
+		if request.Path != "" && r.Path == request.Path && r.Property == request.Property {
+			return slices.IndexFunc(s.state.Steps, func(step rollcall.DeskStep) bool { return step.Key() == r.Step })
+		}
+	}
+	return -1
+}
+
+// decideAgain changes a decision: its conflict is made once more, without it.
+func (s *session) decideAgain(ctx context.Context, request rollcall.ResolveRequest, open []rollcall.Conflict) (*rollcall.DeskOutcome, error) {
+	at := s.decidedAt(request)
+	without := slices.DeleteFunc(slices.Clone(s.state.Resolved), func(r rollcall.StepResolution) bool {
+		return r.Step == s.state.Steps[at].Key() && r.Path == request.Path && r.Property == request.Property
+	})
+	conflicts, err := s.met(ctx, at, without)
 	if err != nil {
 		return nil, err
 	}
-	kept := rollcall.StepResolution{Step: s.state.Steps[s.state.Merged].Key(), Resolution: decision, By: s.By}
+	i := conflictAt(conflicts, request)
+	if i < 0 {
+		return nil, rollcall.Errorf(rollcall.KindNotFound, "%s has no conflict any more", rollcall.Printable(request.Path)).
+			WithHint("%s merges everything again", s.command("merge"))
+	}
+	return s.keepDecision(ctx, request, at, conflicts[i], open)
+}
+
+// keepDecision decides a conflict of a step. Where no other one of it is open, what is on
+// the desk is merged with that.
+func (s *session) keepDecision(ctx context.Context, request rollcall.ResolveRequest, at int, c rollcall.Conflict, open []rollcall.Conflict) (*rollcall.DeskOutcome, error) {
+	decision, err := s.decide(c, request)
+	if err != nil {
+		return nil, err
+	}
+	kept := rollcall.StepResolution{Step: s.state.Steps[at].Key(), Resolution: decision, By: s.By}
 	if !decision.Delete {
 		if kept.Hash, err = s.keepContent(decision.Content); err != nil {
 			return nil, err
 		}
 	}
 	decided := rollcall.NewEvent(rollcall.EventDeskResolved, kept)
-	if len(conflicts) > 1 {
-		outcome, err := s.outcome(ctx)
-		if err != nil {
+	if len(open) == 0 || at != s.state.Merged {
+		if err := s.append(ctx, decided); err != nil {
 			return nil, err
 		}
-		rest := slices.Delete(conflicts, i, i+1)
-		err = s.append(ctx, decided, rollcall.NewEvent(rollcall.EventDeskMerged, merged{Merged: s.state.Merged, Tree: s.state.Tree, Conflicts: rest}))
-		if err != nil {
-			return nil, err
-		}
-		s.keepDrafts(rest)
-		outcome.DeskState = *s.state
-		return outcome, s.explain(ctx, outcome, rest)
+		return s.put(ctx, s.state.Source, s.state.Target, s.state.Steps, false)
 	}
-	if err := s.append(ctx, decided); err != nil {
+	outcome, err := s.outcome(ctx)
+	if err != nil {
 		return nil, err
 	}
-	return s.put(ctx, s.state.Source, s.state.Target, s.state.Steps, false)
+	err = s.append(ctx, decided, rollcall.NewEvent(rollcall.EventDeskMerged, merged{Merged: s.state.Merged, Tree: s.state.Tree, Conflicts: open}))
+	if err != nil {
+		return nil, err
+	}
+	s.keepDrafts(open)
+	outcome.DeskState = *s.state
+	return outcome, s.explain(ctx, outcome, open)
 }
 
 // noConflict says where there are conflicts, to whom asks for one that is none.
-func noConflict(code string, request rollcall.ResolveRequest, conflicts []rollcall.Conflict) error {
+func (s *session) noConflict(request rollcall.ResolveRequest, conflicts []rollcall.Conflict) error {
 	var all []string
 	for _, c := range conflicts {
 		if c.Path == request.Path && request.Property == "" {
 			return rollcall.Errorf(rollcall.KindNotFound, "it is not %s itself that conflicts, but its property %s", rollcall.Printable(c.Path), rollcall.Printable(c.Property)).
-				WithHint("rollcall resolve %s %s --property %s --take theirs|production|PATH", code, rollcall.Printable(c.Path), rollcall.Printable(c.Property))
+				WithHint("%s --take theirs|production|PATH", s.command("resolve", rollcall.Printable(c.Path), "--property", rollcall.Printable(c.Property)))
 		}
 		all = append(all, c.Name())
 	}
@@ -105,16 +145,23 @@ func (s *session) conflicts(ctx context.Context) ([]rollcall.Conflict, bool, err
 	if err != nil {
 		return nil, false, err
 	}
+	conflicts, err := s.met(ctx, s.state.Merged, s.state.Resolved)
+	return conflicts, tip.Tree != s.state.Base.Tree, err
+}
+
+// met are the conflicts that a step of the desk meets, on the base that everything was
+// merged onto.
+func (s *session) met(ctx context.Context, at int, resolved []rollcall.StepResolution) ([]rollcall.Conflict, error) {
 	bench, err := s.Repo.Bench(ctx, s.benchName(), s.state.Target, s.state.Base)
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	defer bench.Close()
-	b, err := s.build(ctx, bench, s.state.Steps[:s.state.Merged+1], s.state.Resolved)
-	if err != nil {
-		return nil, false, err
+	b, err := s.build(ctx, bench, s.state.Steps[:at+1], resolved)
+	if b.merged < at {
+		return nil, err // one before it does: it is of no use yet
 	}
-	return b.conflicts, tip.Tree != s.state.Base.Tree, nil
+	return b.conflicts, err
 }
 
 // decide makes a decision out of what a person took.
@@ -133,8 +180,8 @@ func (d *Desk) decide(c rollcall.Conflict, request rollcall.ResolveRequest) (rol
 		if line > 0 {
 			e := rollcall.Errorf(rollcall.KindRefused, "line %d of what is to stand in %s is a conflict marker", line, rollcall.Printable(c.Path))
 			if request.Edited {
-				return r, e.WithHint("decide there too: rollcall resolve %s %s --edit goes on from what you have, which is kept in %s",
-					d.Code.Name, rollcall.Printable(c.Path), rollcall.Printable(d.draft(c)))
+				return r, e.WithHint("decide there too: %s goes on from what you have, which is kept in %s",
+					d.command("resolve", rollcall.Printable(c.Path), "--edit"), rollcall.Printable(d.draft(c)))
 			}
 			return r, e.WithHint("decide there too, and take the markers out")
 		}

@@ -2,6 +2,7 @@ package desk
 
 import (
 	"context"
+	"slices"
 
 	"github.com/rollcall-dev/rollcall"
 )
@@ -73,6 +74,10 @@ func apply(state *rollcall.DeskState, e rollcall.Event) error {
 		}
 		state.By, state.Source, state.Target, state.Base, state.Steps = s.By, s.Source, s.Target, s.Base, s.Steps
 		state.Merged, state.Tree, state.Conflict, state.Checked, state.Committing = 0, "", nil, nil, nil
+		// What is taken off the desk takes its decisions with it.
+		state.Resolved = slices.DeleteFunc(slices.Clone(state.Resolved), func(r rollcall.StepResolution) bool {
+			return !slices.ContainsFunc(state.Steps, func(o rollcall.DeskStep) bool { return o.Key() == r.Step })
+		})
 	case rollcall.EventDeskMerged:
 		var m merged
 		if err := e.Decode(&m); err != nil {

@@ -41,6 +41,15 @@ func TestStoredEvents(t *testing.T) {
 	if s := at(7); !s.Clean() || s.Checked == nil || !s.Checked.Passed || s.Checked.Tree != "t2" || len(s.Resolved) != 1 {
 		t.Errorf("checked: %+v", s)
 	}
+	if s := *at(7); len(s.Decisions()) != 1 {
+		t.Errorf("decided: %+v", s.Decisions())
+	} else {
+		dropped := rollcall.NewEvent(rollcall.EventDeskSelected, selected{By: "bo", Steps: s.Steps[:1]})
+		dropped.Seq = s.Seq
+		if err := apply(&s, dropped); err != nil || len(s.Resolved) > 0 {
+			t.Errorf("what was decided for a step that is gone: %+v, %v", s.Resolved, err)
+		}
+	}
 	if s := at(8); s.Committing == nil || s.Committing.Prepared != "p" || s.Committing.Commit.Token != "x" {
 		t.Errorf("committing: %+v", s)
 	}

@@ -41,10 +41,20 @@ func (l *layout) reuse(was, to *rollcall.Manifest, wants []pack.Want) ([]facts, 
 		if base, err = unix.Openat(int(l.base.Fd()), ".", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0); err != nil {
 			base = -1
 		}
+		r.oneDisk = base >= 0 && deviceOf(own) == deviceOf(base)
 	}
 	r.folder(pair{own, base}, make([]byte, listBuffer), "", 0, len(wants))
 	r.wait.Wait()
 	return r.facts, r.err
+}
+
+// deviceOf is the number of a folder's file system.
+func deviceOf(folder int) uint64 {
+	var s unix.Stat_t
+	if unix.Fstat(folder, &s) != nil {
+		return 0
+	}
+	return s.Dev
 }
 
 // listBuffer is how many bytes of names are asked for at once.
@@ -55,8 +65,10 @@ type reuser struct {
 	to    *rollcall.Manifest
 	wants []pack.Want
 	facts []facts // of the wants; each belongs to who looks at its folder
-	slots chan struct{}
-	wait  sync.WaitGroup
+	// oneDisk tells that spare and base are on one file system: there, one number is one file.
+	oneDisk bool
+	slots   chan struct{}
+	wait    sync.WaitGroup
 
 	mu  sync.Mutex
 	err error
@@ -142,17 +154,26 @@ func (r *reuser) look(dir pair, buf []byte, prefix string, begin, end int) error
 // keeps tells whether a file of the spare is as it shall be.
 func (r *reuser) keeps(dir pair, i int, one listed) bool {
 	want := &r.wants[i]
-	var s unix.Stat_t
-	if r.facts[i]&wasAlike == 0 || !looksLike(dir.own, want.Entry, &s) || !r.l.rights.fit(&s, want.Entry) {
+	if r.facts[i]&wasAlike == 0 {
 		return false
 	}
+	var s unix.Stat_t
+	var of facts
 	if want.How == pack.Link && want.From.Path == want.Entry.Path && dir.base >= 0 {
-		if looksLike(dir.base, want.From, &s) || r.l.adopted && looksAdopted(&s, want.From) {
-			r.facts[i] |= baseWhole
-		} else {
-			r.facts[i] |= baseEdited
+		whole := looksLike(dir.base, want.From, &s)
+		if whole && r.oneDisk && s.Ino == one.inode && r.l.rights.fit(&s, want.Entry) {
+			r.facts[i] |= baseWhole // they are one file, which was looked at
+			return true
+		}
+		of = baseEdited
+		if whole || r.l.adopted && looksAdopted(&s, want.From) {
+			of = baseWhole
 		}
 	}
+	if !looksLike(dir.own, want.Entry, &s) || !r.l.rights.fit(&s, want.Entry) {
+		return false
+	}
+	r.facts[i] |= of
 	return true
 }
 

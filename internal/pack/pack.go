@@ -59,23 +59,12 @@ func Wants(base, to *rollcall.Manifest) []Want {
 func EachWant(base, to *rollcall.Manifest) iter.Seq[Want] {
 	return func(yield func(Want) bool) {
 		var moved map[rollcall.Hash]*rollcall.Entry
-		i := 0
-		for j := range to.Entries {
-			e := &to.Entries[j]
-			for i < len(base.Entries) && base.Entries[i].Path < e.Path {
-				i++
-			}
-			if !e.IsFile() {
-				continue
-			}
-			want := Want{Entry: e, How: Content}
-			if i < len(base.Entries) && base.Entries[i].Path == e.Path && base.Entries[i].IsFile() {
-				want.From = &base.Entries[i]
-			}
-			source := want.From
+		for e, old := range besides(base, to) {
+			want := Want{Entry: e, How: Content, From: old}
+			source := old
 			if source == nil || !source.SameContent(e) {
 				if moved == nil {
-					moved = byContent(base)
+					moved = whereContentsAre(base, to)
 				}
 				source = moved[e.Hash]
 			}
@@ -92,15 +81,48 @@ func EachWant(base, to *rollcall.Manifest) iter.Seq[Want] {
 	}
 }
 
-func byContent(m *rollcall.Manifest) map[rollcall.Hash]*rollcall.Entry {
-	entries := make(map[rollcall.Hash]*rollcall.Entry, len(m.Entries))
-	for i := range m.Entries {
-		e := &m.Entries[i]
-		if e.IsFile() && entries[e.Hash] == nil {
-			entries[e.Hash] = e
+// besides gives each file of a release, and the base's file of the same path or nil.
+func besides(base, to *rollcall.Manifest) iter.Seq2[*rollcall.Entry, *rollcall.Entry] {
+	return func(yield func(e, old *rollcall.Entry) bool) {
+		i := 0
+		for j := range to.Entries {
+			e := &to.Entries[j]
+			for i < len(base.Entries) && base.Entries[i].Path < e.Path {
+				i++
+			}
+			if !e.IsFile() {
+				continue
+			}
+			var old *rollcall.Entry
+			if i < len(base.Entries) && base.Entries[i].Path == e.Path && base.Entries[i].IsFile() {
+				old = &base.Entries[i]
+			}
+			if !yield(e, old) {
+				return
+			}
 		}
 	}
-	return entries
+}
+
+// whereContentsAre finds for each content that does not stand where it is wanted the
+// base's first file that holds it, or nil.
+func whereContentsAre(base, to *rollcall.Manifest) map[rollcall.Hash]*rollcall.Entry {
+	wanted := map[rollcall.Hash]*rollcall.Entry{}
+	for e, old := range besides(base, to) {
+		if old == nil || !old.SameContent(e) {
+			wanted[e.Hash] = nil
+		}
+	}
+	for i := range base.Entries {
+		e := &base.Entries[i]
+		if !e.IsFile() {
+			continue
+		}
+		if found, ok := wanted[e.Hash]; ok && found == nil {
+			wanted[e.Hash] = e
+		}
+	}
+	return wanted
 }
 
 // AppendChanges appends what turns one manifest into another.

@@ -14,9 +14,9 @@ import (
 
 // source is where a content is to be had.
 type source struct {
-	blob       // without a name: a build made it
-	known bool // this process has just written what is kept of it
-	user  int  // which content of a pack it is needed for
+	blob         // without a name: a build made it
+	doubted bool // a node got another one
+	user    int  // which content of a pack it is needed for
 }
 
 // asked tells whether the repository is asked for it.
@@ -46,7 +46,7 @@ func (s *Store) find(ctx context.Context, hashes []rollcall.Hash) (map[rollcall.
 	var ask []rollcall.Hash
 	for _, hash := range hashes {
 		if one, ok := recent[hash]; ok {
-			found[hash] = source{blob: one, known: true}
+			found[hash] = source{blob: one}
 			continue
 		}
 		if len(made) > 0 {

@@ -177,6 +177,9 @@ func (s *Store) write(ctx context.Context, w io.Writer, repo rollcall.Repository
 	if err != nil {
 		return err
 	}
+	for i := range needs {
+		needs[i].doubted = changes == nil // a node asks for these once more
+	}
 	at := 0 // in contents
 	same := func(end int) error {
 		for ; at < end; at++ {

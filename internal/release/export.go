@@ -58,14 +58,11 @@ func export(ctx context.Context, code *rollcall.Code, repo rollcall.Repository, 
 	var blobs []string
 	var entries []*rollcall.TreeEntry
 	for _, c := range changes {
-		if c.New.Module {
-			if !code.Submodules {
-				refused.add(c.Path, moduleRefused(code))
-			}
+		if err := code.CheckEntry(c.New); err != nil {
+			refused.add(c.Path, err.Error())
 			continue
 		}
-		if err := rollcall.CheckPath(c.Path); err != nil {
-			refused.add(c.Path, err.Error())
+		if c.New.Module {
 			continue
 		}
 		blobs = append(blobs, c.New.Blob)

@@ -13,10 +13,7 @@ import (
 	"github.com/rollcall-dev/rollcall"
 )
 
-const (
-	largeFilePointer = "version https://git-lfs.github.com/spec/"
-	maxListed        = 20 // refused paths that a message names
-)
+const maxListed = 20 // refused paths that a message names
 
 // read makes the manifest of a frozen tree out of the last one and what differs.
 func (s *Store) read(ctx context.Context, code *rollcall.Code, repo rollcall.Repository, revision rollcall.Revision, last last, note func(string)) (*rollcall.Manifest, error) {
@@ -40,14 +37,11 @@ func (s *Store) read(ctx context.Context, code *rollcall.Code, repo rollcall.Rep
 		if c.New == nil {
 			continue
 		}
-		if c.New.Module {
-			if !code.Submodules {
-				refused.add(c.Path, moduleRefused(code))
-			}
+		if err := code.CheckEntry(c.New); err != nil {
+			refused.add(c.Path, err.Error())
 			continue
 		}
-		if err := rollcall.CheckPath(c.Path); err != nil {
-			refused.add(c.Path, err.Error())
+		if c.New.Module {
 			continue
 		}
 		changed[c.Path] = &rollcall.Entry{Path: c.Path, Type: c.New.Type}
@@ -60,13 +54,6 @@ func (s *Store) read(ctx context.Context, code *rollcall.Code, repo rollcall.Rep
 		return nil, err
 	}
 	return merged(last.manifest, changed), nil
-}
-
-func moduleRefused(code *rollcall.Code) string {
-	if code.SVN != "" {
-		return "comes from elsewhere by svn:externals; submodules: true leaves them out"
-	}
-	return "is a submodule; submodules: true leaves them out"
 }
 
 // merged puts what changed among what stays, in the order of the paths.
@@ -131,24 +118,21 @@ func (s *Store) hash(ctx context.Context, repo rollcall.Repository, fresh []*rol
 		if err != nil {
 			return err
 		}
-		pointer := bytes.HasPrefix(buf.Bytes(), []byte(largeFilePointer))
-		linkOnly := true
+		good := false // a file's content that may be used again
 		for _, t := range users[unread[i]] {
 			e := changed[t.Path]
+			unfit := rollcall.CheckContent(t, buf.Bytes())
+			if unfit != nil {
+				refused.add(e.Path, unfit.Error())
+			}
 			if t.Type == rollcall.TypeLink {
 				e.Target = buf.String()
-				if err := rollcall.CheckLink(e.Path, e.Target); err != nil {
-					refused.add(e.Path, err.Error())
-				}
 				continue
 			}
-			linkOnly = false
+			good = unfit == nil
 			e.Hash, e.Size = hash, size
-			if pointer {
-				refused.add(e.Path, "is a large-file pointer: its content is not in the repository")
-			}
 		}
-		if linkOnly || pointer {
+		if !good {
 			return nil
 		}
 		one := blob{name: unread[i], hash: hash, size: size}

@@ -231,7 +231,8 @@ func TestNoBlobIsReadTwice(t *testing.T) {
 	}
 }
 
-// What is kept of contents can go, be cut short or changed: the repository has them still.
+// What is kept of contents can go, or with the machine's power be cut short or changed: the
+// repository has them still.
 func TestKeptContentsAreNotTrusted(t *testing.T) {
 	for name, harm := range map[string]func(path string) error{
 		"gone":      os.Remove,
@@ -261,6 +262,24 @@ func TestKeptContentsAreNotTrusted(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			// A disk's own error is found by the node, which asks once more.
+			again, _, err := deliver(t, s, repo, www, "", two.ID).Missing(t.Context(), []string{"a", "b", "d"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, err := pack.NewReader(again)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, path := range []string{"a", "b", "d"} {
+				var content strings.Builder
+				if err := r.Next(&content, 2, pack.Places{}); err != nil || content.String() != repo.trees["two"][path] {
+					t.Errorf("asked for once more: %q, %v", content.String(), err)
+				}
+			}
+			r.Close()
+			again.Close()
+			s.segments.boot++ // the machine was started anew
 			got := contentsOf(t, deliver(t, s, repo, www, one.ID, two.ID), repo.trees["one"], manifest)
 			if !maps.Equal(got, repo.trees["two"]) {
 				t.Errorf("the pack holds %v", got)
@@ -486,7 +505,7 @@ func TestWhatATreeMayNotHold(t *testing.T) {
 		"a control character":    {"a\nb": "x"},
 		"a dash and an ESC":      {"-\x1b": "x"},
 		"a path above":           {"../a": "x"},
-		"a large-file pointer":   {"a": largeFilePointer + "v1\noid"},
+		"a large-file pointer":   {"a": "version https://git-lfs.github.com/spec/v1\noid"},
 		"nothing":                {},
 		"only what is left out":  {"tests/a": "x"},
 		"a file below a link":    {"a": "-> b", "a/c": "x"},

@@ -3,6 +3,8 @@ package release
 import (
 	"errors"
 	"fmt"
+	"hash/fnv"
+	"io"
 	"io/fs"
 	"math/rand/v2"
 	"os"
@@ -11,6 +13,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/rollcall-dev/rollcall/internal/proc"
 )
 
 const (
@@ -25,10 +29,12 @@ const (
 
 // segments keep contents that were read from a repository, one behind the other, so that
 // none is read from it twice: it is compressed there, and asking git costs more than a
-// file does. What cache.db says of their places is only a hint. Whoever reads a content
-// compares its hash: a segment may have been evicted, or lost its end with the power.
+// file does. What cache.db says of their places is only a hint: a segment may have been
+// evicted, or have lost its end with the power. So the hash is compared of what was
+// written before this machine's last start. A disk's own errors are found by the nodes.
 type segments struct {
-	dir string
+	dir  string
+	boot int64 // what names begin with that were given since this machine's last start; 0: unknown
 
 	mu      sync.Mutex
 	out     *os.File // what this process appends to, locked, or nil
@@ -37,6 +43,23 @@ type segments struct {
 	waiting []byte // to be written behind it
 	open    map[int64]*os.File
 }
+
+// bootShift is how many bits of a segment's name are its own.
+const bootShift = 32
+
+// openSegments looks into a folder of segments.
+func openSegments(dir string) segments {
+	boot := proc.Self().Boot
+	if boot == "" {
+		return segments{dir: dir}
+	}
+	h := fnv.New32a()
+	_, _ = io.WriteString(h, boot) // a hash takes everything
+	return segments{dir: dir, boot: int64(h.Sum32() >> 1)}
+}
+
+// fresh tells whether a segment was begun since this machine's last start.
+func (s *segments) fresh(name int64) bool { return s.boot != 0 && name>>bootShift == s.boot }
 
 // place is where a content is kept. The zero place is none.
 type place struct{ segment, at int64 }
@@ -72,12 +95,12 @@ func (s *segments) begin() error {
 	}
 	for _, e := range entries {
 		name, info := segmentName(e)
-		if name != 0 && info.Size() < maxSegment && s.claim(name, os.O_RDWR) == nil {
+		if s.fresh(name) && info.Size() < maxSegment && s.claim(name, os.O_RDWR) == nil {
 			return nil
 		}
 	}
 	for {
-		err := s.claim(rand.Int64N(1<<62)+1, os.O_RDWR|os.O_CREATE|os.O_EXCL)
+		err := s.claim(s.boot<<bootShift|rand.Int64N(1<<bootShift-1)+1, os.O_RDWR|os.O_CREATE|os.O_EXCL)
 		if !errors.Is(err, fs.ErrExist) {
 			return err
 		}
@@ -164,7 +187,7 @@ func (s *segments) read(one *source, buf *[]byte) (content []byte, ok bool) {
 	if _, err := file.ReadAt(content, one.at.at); err != nil {
 		return nil, false
 	}
-	return content, one.known || hashOf(content) == one.hash
+	return content, s.fresh(one.at.segment) && !one.doubted || hashOf(content) == one.hash
 }
 
 func (s *segments) close() {

@@ -70,7 +70,7 @@ func Open(ctx context.Context, dir string, limit int64) (*Store, error) {
 			return nil, fmt.Errorf("make the state folder: %w", err)
 		}
 	}
-	s := &Store{dir: dir, limit: limit, segments: segments{dir: filepath.Join(dir, "contents")}, manifests: map[rollcall.ReleaseID]*rollcall.Manifest{}, packing: map[string]*packed{}}
+	s := &Store{dir: dir, limit: limit, segments: openSegments(filepath.Join(dir, "contents")), manifests: map[rollcall.ReleaseID]*rollcall.Manifest{}, packing: map[string]*packed{}}
 	if err := s.openCache(ctx); err != nil {
 		return nil, fmt.Errorf("open %s: %w", filepath.Join(dir, "cache.db"), err)
 	}

@@ -147,7 +147,7 @@ var checks = func() kind[[]rollcall.Check] {
 				continue
 			}
 			switch name, line := c.name.value, c.name.node.Line; {
-			case name == rollcall.ConflictMarkers:
+			case name == rollcall.ConflictMarkers, name == rollcall.Releasable:
 				r.mistake(c.name.node, "%s is the check that every code has; give this one another name", quote(name))
 			case lines[name] > 0:
 				r.mistake(c.name.node, "duplicate check %s, first at line %d", quote(name), lines[name])

@@ -65,7 +65,7 @@ func FuzzConfig(f *testing.F) {
 			checkTiers(t, env)
 		}
 		for _, code := range site.Codes {
-			names := map[string]bool{rollcall.ConflictMarkers: true}
+			names := map[string]bool{rollcall.ConflictMarkers: true, rollcall.Releasable: true}
 			for _, c := range code.Checks {
 				if names[c.Name] || c.Takes(rollcall.CheckFile) == c.Takes(rollcall.CheckTree) || c.Run.Timeout <= 0 || (len(c.Run.Args) == 0) == (c.Run.Shell == "") {
 					t.Fatalf("a check without mistakes is %+v", c)

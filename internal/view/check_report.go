@@ -76,9 +76,16 @@ func (p *Printer) checkFailure(f rollcall.CheckFailure) {
 	if at == "" {
 		at = f.Check
 	}
-	author := ""
+	var about []string
 	if f.Author != "" {
-		author = p.style.dim(" (last changed by " + rollcall.Printable(f.Author) + ")")
+		about = append(about, "last changed by "+rollcall.Printable(f.Author))
+	}
+	if f.Before {
+		about = append(about, "and as it was before")
+	}
+	author := ""
+	if len(about) > 0 {
+		author = p.style.dim(" (" + strings.Join(about, ", ") + ")")
 	}
 	// Not cut: what is wrong, and whose it is, stand at its end.
 	p.Line("%s: %s%s", p.style.bold(at), first, author)

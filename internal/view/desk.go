@@ -10,13 +10,17 @@ import (
 
 // Available shows the changesets of a trunk, the newest first, each with what is odd
 // about it on a line of its own.
-func (p *Printer) Available(code *rollcall.Code, all []rollcall.Available) error {
+func (p *Printer) Available(code *rollcall.Code, request rollcall.AvailRequest, all []rollcall.Available) error {
 	if p.JSON {
 		for _, a := range all {
 			if err := p.Object(a); err != nil {
 				return err
 			}
 		}
+		return nil
+	}
+	if len(all) == 0 && len(request.States)+len(request.Tickets)+len(request.Authors) > 0 {
+		p.Note("no changeset of %s is so selected", code.Trunk)
 		return nil
 	}
 	if len(all) == 0 {
@@ -360,37 +364,92 @@ func (p *Printer) Desks(all []rollcall.DeskState) error {
 			}
 			continue
 		}
-		s := p.style
-		if !d.Open() {
-			p.Line("%s %s: nothing on it", s.bold(d.Code), d.Desk)
-			continue
-		}
-		state := "merged"
-		switch {
-		case d.Committing != nil:
-			state = s.red("a commit was interrupted")
-		case !d.Clean():
-			state = s.red(rollcall.Plural(len(d.Conflict), "conflict", "conflicts"))
-		case d.Checked != nil && d.Checked.Passed:
-			state = s.green("checked")
-		case d.Checked != nil:
-			state = s.red("its checks fail in " + rollcall.Plural(d.Checked.Failed, "file", "files"))
-		}
-		var ids []string
-		for _, step := range d.Steps {
-			ids = append(ids, rollcall.ShortRevision(step.ID))
-		}
-		since := when(d.Since)
-		if d.Over != "" {
-			since += ", taken over from " + d.Over
-		}
-		p.Line("%s", cut(fmt.Sprintf("%s %s: %s's since %s, %s → %s, %s", s.bold(d.Code), d.Desk, d.By, since, d.Source, d.Target, state), p.Columns))
-		p.Line("  %s", cut(few(ids), p.Columns-2))
-		if d.Committing != nil {
-			p.Note("whether it went through is not known: rollcall commit %s finds out, and finishes it", d.Code)
-		}
+		p.desk(&d)
 	}
 	return nil
+}
+
+func (p *Printer) desk(d *rollcall.DeskState) {
+	s := p.style
+	if !d.Open() {
+		p.Line("%s %s: nothing on it", s.bold(d.Code), d.Desk)
+		return
+	}
+	state := "merged"
+	switch {
+	case d.Committing != nil && d.Busy:
+		state = s.yellow("it is being committed")
+	case d.Committing != nil:
+		state = s.red("a commit was interrupted")
+	case !d.Clean():
+		state = s.red(rollcall.Plural(len(d.Conflict), "conflict", "conflicts"))
+	case d.Checked != nil && d.Checked.Passed:
+		state = s.green("checked")
+	case d.Checked != nil:
+		state = s.red("its checks fail in " + rollcall.Plural(d.Checked.Failed, "file", "files"))
+	}
+	since := when(d.Since)
+	if d.Over != "" {
+		since += ", taken over from " + d.Over
+	}
+	p.Line("%s", cut(fmt.Sprintf("%s %s: %s's since %s, %s → %s, %s", s.bold(d.Code), d.Desk, d.By, since, d.Source, d.Target, state), p.Columns))
+	steps := table{indent: "  ", columns: p.Columns}
+	for i, step := range d.Steps {
+		if i == maxShown && len(d.Steps) > maxShown+1 {
+			steps.add(fmt.Sprintf("and %d more", len(d.Steps)-i))
+			break
+		}
+		steps.add(rollcall.ShortRevision(step.ID), stepKind(step), deskStep(d, i))
+	}
+	steps.print(p.Out)
+	decided := table{indent: "  ", columns: p.Columns}
+	for _, r := range d.Decisions() {
+		decided.add("decided", propertyOf(r.Path, r.Property), decision(r), "by "+r.By)
+	}
+	decided.print(p.Out)
+	if d.Committing != nil && !d.Busy {
+		p.Note("whether it went through is not known: %s finds out, and finishes it", d.Command("commit"))
+	}
+}
+
+func stepKind(step rollcall.DeskStep) string {
+	if step.Kind == rollcall.StepMerge {
+		return "the branch " + step.Source
+	}
+	return string(step.Kind)
+}
+
+func deskStep(d *rollcall.DeskState, i int) string {
+	switch {
+	case i < d.Merged:
+		return "merged"
+	case i == d.Merged && len(d.Conflict) > 0:
+		return "conflicts"
+	}
+	return "not merged yet"
+}
+
+// decision says what was taken, and for which step.
+func decision(r rollcall.StepResolution) string {
+	what := string(r.Take)
+	if r.Take == rollcall.TakeFile {
+		what = "a file"
+	}
+	if r.Delete {
+		what += ", which has nothing there"
+	}
+	kind, of, _ := strings.Cut(r.Step, " ")
+	if kind != string(rollcall.StepMerge) {
+		of = rollcall.ShortRevision(of)
+	}
+	return fmt.Sprintf("take %s (%s)", what, of)
+}
+
+func propertyOf(path, property string) string {
+	if property == "" {
+		return rollcall.Printable(path)
+	}
+	return rollcall.Printable(path) + " (property " + rollcall.Printable(property) + ")"
 }
 
 // Imported shows what an older ledger says.

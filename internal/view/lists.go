@@ -24,6 +24,9 @@ func (p *Printer) Log(entries []rollcall.LogEntry) error {
 		if e.Partial != "" {
 			p.Line("  only %s", e.Partial)
 		}
+		if len(e.Accepted) > 0 {
+			p.Line("  %s", p.style.yellow("accepted: ")+rollcall.Printable(strings.Join(e.Accepted, ", ")))
+		}
 		if e.Why != "" && e.Outcome != rollcall.OutcomeDone {
 			p.Line("  %s", cut(p.style.red("why: ")+rollcall.Printable(e.Why), p.Columns-2))
 		}

@@ -38,10 +38,27 @@ func (p *Printer) Plan(plan *rollcall.Plan) error {
 	p.changesets("stops being live", "stop being live", plan.Going)
 	p.order(plan)
 	for _, w := range plan.Warnings {
-		p.Line("%s", s.yellow("! ")+w.Text) // never cut: it is what one reads a plan for
+		p.Line("%s", s.yellow("! ")+warning(plan, w)) // never cut: it is what one reads a plan for
 	}
 	p.Line("plan %s", plan.ID)
 	return nil
+}
+
+// Warnings shows what is odd about a plan that nobody is shown.
+func (p *Printer) Warnings(plan *rollcall.Plan) {
+	for _, w := range plan.Warnings {
+		p.Note("%s%s", p.errStyle().yellow("! "), warning(plan, w))
+	}
+}
+
+// warning says with what the environment requires that it would be refused.
+func warning(plan *rollcall.Plan, w rollcall.Warning) string {
+	for _, risk := range rollcall.Risks {
+		if w.ID == risk && plan.Kind == rollcall.KindRoll {
+			return w.Text + ": it rolls only with --accept-risk=" + risk
+		}
+	}
+	return w.Text
 }
 
 func (p *Printer) changesets(one, many string, list []rollcall.Changeset) {

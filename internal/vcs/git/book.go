@@ -157,13 +157,15 @@ func (b *book) last() map[string]entry {
 			if was, ok := before[e.id]; ok {
 				e = was
 			}
+		case e.kind == trailBackOut && old.kind == trailPick:
+			e.was = old.in
 		}
 		last[e.id] = e
 	}
 	taken := b.reverted()
 	for id, e := range last {
 		if by, ok := taken[e.in]; ok && e.evidence {
-			e.kind, e.in, e.by, e.why = trailBackOut, by.in, by.by, revertedWhy
+			e.was, e.kind, e.in, e.by, e.why = e.in, trailBackOut, by.in, by.by, revertedWhy
 			last[id] = e
 		}
 	}

@@ -94,6 +94,7 @@ type entry struct {
 	kind     string // a trailer's key, or reverted
 	id       string // the changeset; of what is reverted the target's commit
 	in       string // the target's commit that says so
+	was      string // of what is backed out: the commit that had picked it
 	by, why  string
 	evidence bool // it proves nothing: somebody wrote where he picked it from
 }

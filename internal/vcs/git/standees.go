@@ -121,7 +121,7 @@ func standing(line []lineage, last map[string]entry, otherwise rollcall.Standing
 			case e.kind == trailPick:
 				s.Standing = rollcall.StandIntegrated
 			case e.kind == trailBackOut:
-				s.Standing = rollcall.StandBackedOut
+				s.Standing, s.Was = rollcall.StandBackedOut, e.was
 			case e.kind == trailBlock:
 				s.Standing = rollcall.StandBlocked
 			default: // unblocked, forgotten: as if nothing had been said

@@ -37,6 +37,7 @@ type bench struct {
 	state   map[string]string // what differs from the base; nil: nobody has looked
 	broken  bool              // a step was left half done
 	moved   bool              // it is of another revision than the base, or of several
+	carried map[string]string // where the step that is being applied moved what the target has: to its name there
 }
 
 // appliedStep is a step with what was decided for it.

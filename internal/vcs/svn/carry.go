@@ -88,6 +88,10 @@ func (b *bench) carry(ctx context.Context, c *clash, to string) error {
 	if _, err := b.client.svnIn(ctx, b.wc, "move", []string{"-q"}, at(c.path, 0), to); err != nil {
 		return err
 	}
+	if b.carried == nil {
+		b.carried = map[string]string{}
+	}
+	b.carried[to] = c.path
 	came := c.right.Path[:len(c.right.Path)-len(c.path)] + to
 	said, _, err := b.merge(ctx, mergeArgs{
 		options: []string{"--accept", "postpone", "--ignore-ancestry"}, // else it would keep a ledger there
@@ -101,4 +105,14 @@ func (b *bench) carry(ctx context.Context, c *clash, to string) error {
 		return err
 	}
 	return mustNotSkip(said, clashes)
+}
+
+// calledBefore is what the target calls a path that a step carried away, or nothing.
+func (b *bench) calledBefore(path string) string {
+	for to, from := range b.carried {
+		if within(path, to) {
+			return from + path[len(to):]
+		}
+	}
+	return ""
 }

@@ -143,6 +143,10 @@ func (b *bench) disputes(ctx context.Context, step rollcall.DeskStep, clashes []
 		if d.Words, err = s.words(ctx, d); err != nil {
 			return nil, err
 		}
+		if before := b.calledBefore(d.Path); before != "" && d.Production != nil && d.Property == "" {
+			d.Production.Path = before
+			d.Words += fmt.Sprintf("; %s renamed it, from %s", s.who, rollcall.Printable(before))
+		}
 	}
 	return all, nil
 }

@@ -123,6 +123,7 @@ func (b *bench) try(ctx context.Context, step rollcall.DeskStep) (applied rollca
 
 // closer looks at a merge of which svn's words don't tell all.
 func (b *bench) closer(ctx context.Context, step rollcall.DeskStep, said told) (applied rollcall.Applied, err error) {
+	b.carried = nil
 	clashes, err := b.met(ctx, step, said)
 	if err != nil {
 		return applied, err

@@ -21,6 +21,7 @@ type candidate struct {
 
 	merged, part bool  // in svn:mergeinfo of the target's root now
 	turned       int64 // the revision that brought it in, or took it out
+	brought      int64 // of what was taken out: the revision that had brought it in
 	was          bool  // it was in there once
 }
 
@@ -247,7 +248,7 @@ func replay(candidates []*candidate, c *chronicle) {
 		}
 	}
 	for _, t := range c.turns {
-		each(t.Removed, func(one *candidate) { one.was, one.turned = true, t.Revision })
+		each(t.Removed, func(one *candidate) { one.was, one.brought, one.turned = true, one.turned, t.Revision })
 		each(t.Added, func(one *candidate) { one.was, one.turned = true, t.Revision })
 	}
 	for _, one := range candidates {
@@ -448,6 +449,9 @@ func (p *pair) standee(ctx context.Context, one *candidate) (rollcall.Standee, e
 	}
 	if one.in > 0 {
 		s.In = revisionID(one.in)
+	}
+	if one.standing == rollcall.StandBackedOut && one.brought > 0 {
+		s.Was = revisionID(one.brought)
 	}
 	if one.standing == rollcall.StandIntegrated || one.standing == rollcall.StandReflected {
 		return s, nil // there are many, and each is asked for

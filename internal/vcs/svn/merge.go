@@ -63,6 +63,7 @@ func (b *bench) apply(ctx context.Context, step rollcall.DeskStep, resolved []ro
 	if err != nil {
 		return nil, err
 	}
+	b.carried = nil
 	for range rounds {
 		said, stopped, err := b.merge(ctx, args)
 		if err != nil {

@@ -629,14 +629,15 @@ func backOut(t *testing.T, s *scene) {
 	s.promote(m, "ada", two)
 	_, standee := s.standing(m, s.trunk, s.production, one)
 	step := rollcall.DeskStep{Kind: rollcall.StepBackOut, Source: s.trunk, ID: one, In: standee.In}
+	brought := standee.In
 	revision := s.commitSteps(m, s.production, "bo", []rollcall.DeskStep{step}, nil)
 	if got := s.content(m, revision.Tree, "a"); got != "f:"+lines("1", "2", "3", "4", "5", "6", "7", "8", "nine") {
 		t.Errorf("a is %q", got)
 	}
 	m = s.h.Merger(t)
 	out := s.wantStanding(m, one, rollcall.StandBackedOut)
-	if out.In != revision.ID || out.By != "bo" {
-		t.Errorf("backed out in %s by %s", out.In, out.By)
+	if out.In != revision.ID || out.By != "bo" || out.Was != brought {
+		t.Errorf("backed out in %s by %s, was integrated in %s", out.In, out.By, out.Was)
 	}
 	s.wantStanding(m, two, rollcall.StandIntegrated)
 	revision = s.promote(m, "ada", one)
