@@ -2,6 +2,7 @@ package rollcall
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"regexp"
 	"slices"
@@ -28,6 +29,50 @@ type Changeset struct {
 	Subject string    `json:"subject"`
 	Tickets []string  `json:"tickets"` // as written, without "#": 88, SHOP-12
 	Files   []string  `json:"files"`
+	// Authors are, of what brings a branch, others who wrote what it brings.
+	Authors []string `json:"authors,omitempty"`
+}
+
+// namedAuthors is how many authors are named before the others are only counted.
+const namedAuthors = 4
+
+// Writers names who wrote a changeset, and what it brings, as people read it.
+func (c Changeset) Writers() string {
+	names := []string{c.Author}
+	for _, author := range c.Authors {
+		if name, _, _ := strings.Cut(author, " <"); !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	if more := len(names) - namedAuthors; more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:namedAuthors], ", "), more)
+	}
+	return strings.Join(names, ", ")
+}
+
+// WrittenBy tells whether a text is part of the name or the address of somebody who wrote a
+// changeset, or something that it brings.
+func (c Changeset) WrittenBy(text string) bool {
+	text = strings.ToLower(text)
+	return slices.ContainsFunc(append([]string{c.Author + " <" + c.Email + ">"}, c.Authors...), func(who string) bool {
+		return strings.Contains(strings.ToLower(who), text)
+	})
+}
+
+// OtherTickets are those that the subject does not name itself, as people write them.
+func (c Changeset) OtherTickets() []string {
+	var more []string
+	named := Tickets(c.Subject)
+	for _, ticket := range c.Tickets {
+		if slices.Contains(named, ticket) {
+			continue
+		}
+		if ticket = Printable(ticket); !strings.Contains(ticket, "-") {
+			ticket = "#" + ticket
+		}
+		more = append(more, ticket)
+	}
+	return more
 }
 
 // candidatePrefix begins the ids of revisions that are not committed yet.

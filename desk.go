@@ -369,6 +369,6 @@ type CheckedTree struct {
 // Committing is a commit that was begun.
 type Committing struct {
 	Commit   DeskCommit `json:"commit"`
-	Prepared string     `json:"prepared"`
+	Prepared string     `json:"prepared,omitempty"`
 	Tree     string     `json:"tree"`
 }

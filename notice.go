@@ -93,7 +93,7 @@ func noticed(b *strings.Builder, sign string, list []Changeset) {
 			fmt.Fprintf(b, "\n%s and %d more", sign, len(list)-maxNoticed)
 			return
 		}
-		fmt.Fprintf(b, "\n%s %s %s: %s", sign, c.Short(), Printable(c.Author), Printable(c.Subject))
+		fmt.Fprintf(b, "\n%s %s %s: %s", sign, c.Short(), Printable(c.Writers()), Printable(c.Subject))
 		for _, ticket := range c.Tickets {
 			if strings.Trim(ticket, "0123456789") == "" {
 				ticket = "#" + ticket

@@ -28,8 +28,8 @@ func newResolve(g *global) *cobra.Command {
 	o := &resolveOptions{deskOptions: deskOptions{global: g}}
 	c := &cobra.Command{
 		Use: "resolve CODE [FILE]", Short: "Show the conflicts on the desk, or decide one",
-		Long: "Without FILE shows both sides of each conflict and who last changed them. With FILE and\n" +
-			"--take it decides: theirs is what the changeset brings, production what stands on the target,\n" +
+		Long: "Shows both sides of each conflict, or of that in FILE, and who last changed them. With FILE\n" +
+			"and --take it decides: theirs is what the changeset brings, production what stands on the target,\n" +
 			"anything else is a file with what is to stand there (./theirs for a file of that name).\n" +
 			"When the last one is decided, what is left of the selection is merged. A file that was\n" +
 			"decided is decided anew in the same way, and everything is merged again with that.",
@@ -43,6 +43,9 @@ func newResolve(g *global) *cobra.Command {
 				return o.list(c.Context())
 			}
 			o.resolve.Path = args[1]
+			if o.take == "" && !o.edit && o.tool == "" {
+				return o.list(c.Context())
+			}
 			if err := o.decide(c.Context()); err != nil {
 				return err
 			}
@@ -69,15 +72,27 @@ func (o *resolveOptions) next(printer *view.Printer, outcome *rollcall.DeskOutco
 	printer.Note("%d more to decide: %s", len(outcome.Conflict), outcome.Command("resolve"))
 }
 
-// list shows the conflicts with both sides.
+// list shows the conflicts with both sides, or those of the file that is named.
 func (o *resolveOptions) list(ctx context.Context) error {
 	outcome, err := o.conflicts(ctx)
 	if err != nil {
 		return err
 	}
+	if o.resolve.Path != "" {
+		outcome.Views = slices.DeleteFunc(outcome.Views, func(v rollcall.ConflictView) bool {
+			return v.Path != o.resolve.Path || o.resolve.Property != "" && v.Property != o.resolve.Property
+		})
+		if len(outcome.Views) == 0 {
+			return rollcall.Errorf(rollcall.KindNotFound, "%s has no conflict", rollcall.Printable(o.resolve.Path)).WithHint("see %s", outcome.Command("resolve"))
+		}
+	}
 	printer := o.printer()
 	if o.json {
 		return printer.DeskOutcome("desk.conflicts", outcome)
+	}
+	if len(outcome.Views) == 0 {
+		printer.Note("there are no conflicts on the desk %s of %s", outcome.Desk, outcome.Code)
+		return nil
 	}
 	printer.Conflicts(outcome.Views, true)
 	if together := outcome.Together(); together != "" {
@@ -107,8 +122,6 @@ func (o *resolveOptions) decide(ctx context.Context) error {
 			return &usageError{rollcall.Errorf(rollcall.KindInvalid, "--take goes without --edit and --tool"), "resolve "}
 		}
 		return o.byHand(ctx)
-	case o.take == "":
-		return &usageError{rollcall.Errorf(rollcall.KindInvalid, "what is to be taken? --take theirs, production or a file"), "resolve "}
 	case o.take == string(rollcall.TakeTheirs), o.take == string(rollcall.TakeProduction):
 		o.resolve.Take = rollcall.Take(o.take)
 		return nil

@@ -112,8 +112,7 @@ func matches(request rollcall.LogRequest, entry *rollcall.LogEntry) bool {
 	}
 	ticket := strings.TrimPrefix(request.Ticket, "#")
 	return slices.ContainsFunc(slices.Concat(entry.Changesets, entry.Leaving), func(c rollcall.Changeset) bool {
-		who := strings.ToLower(c.Author + " " + c.Email)
-		return (request.Author == "" || strings.Contains(who, strings.ToLower(request.Author))) &&
+		return (request.Author == "" || c.WrittenBy(request.Author)) &&
 			(ticket == "" || slices.Contains(c.Tickets, ticket))
 	})
 }

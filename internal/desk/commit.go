@@ -19,7 +19,7 @@ func (d *Desk) Commit(ctx context.Context, request rollcall.CommitRequest) (*rol
 	defer s.free()
 	if !s.state.Open() {
 		return nil, rollcall.Errorf(rollcall.KindConflict, "there is nothing on the desk %s of %s to commit", s.Name, s.Code.Name).
-			WithHint("rollcall avail %s shows what could be merged", s.Code.Name)
+			WithHint("%s", s.toBegin())
 	}
 	note := request.Note
 	for try := 1; ; try++ {
@@ -209,8 +209,24 @@ func (s *session) push(ctx context.Context, bench rollcall.Bench, outcome *rollc
 	outcome.DeskState = *s.state
 	steps := slices.Clone(s.state.Steps)
 	err = s.append(ctx, rollcall.NewEvent(rollcall.EventDeskCommitted, committed{By: c.Commit.By, Target: s.state.Target, Revision: revision, Steps: steps}))
-	outcome.Committed, outcome.Staged = &revision, c.Commit.Staged
+	outcome.Committed, outcome.Committing, outcome.Changesets = &revision, nil, done(steps, outcome.Changesets)
+	outcome.Staged = c.Commit.Staged
 	return outcome, err
+}
+
+// done is how changesets stand once they are committed.
+func done(steps []rollcall.DeskStep, changesets []rollcall.Standee) []rollcall.Standee {
+	all := slices.Clone(changesets)
+	for i, step := range steps[:min(len(steps), len(all))] {
+		switch step.Kind {
+		case rollcall.StepPick:
+			all[i].Standing = rollcall.StandIntegrated
+		case rollcall.StepBackOut:
+			all[i].Standing = rollcall.StandBackedOut
+		case rollcall.StepMerge:
+		}
+	}
+	return all
 }
 
 // Abandon leaves the desk clean.
@@ -223,7 +239,7 @@ func (d *Desk) Abandon(ctx context.Context, request rollcall.DeskRequest) (*roll
 	if err := s.settled(); err != nil {
 		return nil, err
 	}
-	outcome := &rollcall.DeskOutcome{DeskState: *s.state}
+	outcome := &rollcall.DeskOutcome{DeskState: *s.state, Changesets: []rollcall.Standee{}}
 	if !s.state.Open() {
 		return outcome, nil
 	}

@@ -105,7 +105,7 @@ func (d *Desk) Import(ctx context.Context, confirm func(*rollcall.Imported) erro
 	for _, s := range listed {
 		if s.Standing == rollcall.StandProbable && s.In != "" {
 			imported.Marks = append(imported.Marks, rollcall.Mark{Kind: rollcall.MarkIntegrated, ID: s.ID})
-			s.Why = fmt.Sprintf("%s (%s)", s.Why, rollcall.ShortRevision(s.In))
+			s.Standing, s.Why = rollcall.StandIntegrated, fmt.Sprintf("%s (%s)", s.Why, rollcall.ShortRevision(s.In))
 			imported.Changesets = append(imported.Changesets, s)
 		}
 	}

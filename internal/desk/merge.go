@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -12,7 +13,7 @@ import (
 // Merge merges changesets of the trunk onto the desk, beside what is there. Without a
 // selection it merges what is there again, on the target as it is now.
 func (d *Desk) Merge(ctx context.Context, request rollcall.MergeRequest) (*rollcall.DeskOutcome, error) {
-	s, err := d.enter(ctx, request.TakeOver)
+	s, err := d.enterFor(ctx, request)
 	if err != nil {
 		return nil, err
 	}
@@ -23,7 +24,7 @@ func (d *Desk) Merge(ctx context.Context, request rollcall.MergeRequest) (*rollc
 	if request.Selection.Empty() {
 		if !s.state.Open() {
 			return nil, rollcall.Errorf(rollcall.KindConflict, "there is nothing on the desk %s of %s", s.Name, s.Code.Name).
-				WithHint("name changesets: %s; see rollcall avail %s", s.command("merge", "CHANGESET…"), s.Code.Name)
+				WithHint("%s", s.toBegin())
 		}
 		steps, err := s.without(request.Drop)
 		if err != nil {
@@ -56,6 +57,22 @@ func (d *Desk) Merge(ctx context.Context, request rollcall.MergeRequest) (*rollc
 	return s.put(ctx, d.Code.Trunk, d.Code.Production, steps, request.DryRun)
 }
 
+// enterFor takes the desk for what is merged; who only asks what would come of it takes nothing.
+func (d *Desk) enterFor(ctx context.Context, request rollcall.MergeRequest) (*session, error) {
+	if request.DryRun {
+		return d.look(ctx)
+	}
+	return d.enter(ctx, request.TakeOver)
+}
+
+// toBegin says how something comes onto an empty desk.
+func (s *session) toBegin() string {
+	if !s.Code.Promotes() {
+		return s.command("land", "BRANCH") + " brings a developer's branch to " + s.Code.Trunk
+	}
+	return fmt.Sprintf("name changesets: %s; see rollcall avail %s", s.command("merge", "CHANGESET…"), s.Code.Name)
+}
+
 // without gives the desk's steps without some of them.
 func (s *session) without(drop []string) ([]rollcall.DeskStep, error) {
 	steps := slices.Clone(s.state.Steps)
@@ -78,7 +95,7 @@ func (s *session) without(drop []string) ([]rollcall.DeskStep, error) {
 
 // BackOut takes changesets back on the desk.
 func (d *Desk) BackOut(ctx context.Context, request rollcall.MergeRequest) (*rollcall.DeskOutcome, error) {
-	s, err := d.enter(ctx, request.TakeOver)
+	s, err := d.enterFor(ctx, request)
 	if err != nil {
 		return nil, err
 	}
@@ -310,8 +327,12 @@ func (s *session) put(ctx context.Context, source, target string, steps []rollca
 	if len(steps) == 1 && steps[0].Kind == rollcall.StepMerge && len(b.unchanged) == 1 && !slices.ContainsFunc(s.state.Resolved, decided) {
 		return nil, rollcall.Errorf(rollcall.KindConflict, "%s has nothing that %s lacks", source, target)
 	}
+	by := s.By
+	if dryRun {
+		by = cmp.Or(s.state.By, by)
+	}
 	events := []rollcall.Event{
-		rollcall.NewEvent(rollcall.EventDeskSelected, selected{By: s.By, Source: source, Target: target, Base: base, Steps: steps}),
+		rollcall.NewEvent(rollcall.EventDeskSelected, selected{By: by, Source: source, Target: target, Base: base, Steps: steps}),
 		rollcall.NewEvent(rollcall.EventDeskMerged, merged{Merged: b.merged, Tree: b.tree, Conflicts: b.conflicts}),
 	}
 	if dryRun {

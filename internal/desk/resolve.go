@@ -24,6 +24,9 @@ func (d *Desk) Resolve(ctx context.Context, request rollcall.ResolveRequest) (*r
 	if err := s.settled(); err != nil {
 		return nil, err
 	}
+	if s.state.Clean() && request.Path == "" {
+		return s.outcome(ctx)
+	}
 	if s.state.Clean() && s.decidedAt(request) < 0 {
 		return nil, rollcall.Errorf(rollcall.KindConflict, "there are no conflicts on the desk %s of %s", s.Name, s.Code.Name)
 	}

@@ -166,9 +166,7 @@ func Matches(c rollcall.Changeset, tickets, authors []string) bool {
 	byTicket := len(tickets) == 0 || slices.ContainsFunc(tickets, func(t string) bool {
 		return slices.Contains(c.Tickets, strings.TrimPrefix(t, "#"))
 	})
-	return byTicket && (len(authors) == 0 || slices.ContainsFunc(authors, func(a string) bool {
-		return strings.Contains(strings.ToLower(c.Author+" <"+c.Email+">"), strings.ToLower(a))
-	}))
+	return byTicket && (len(authors) == 0 || slices.ContainsFunc(authors, c.WrittenBy))
 }
 
 // ordered sorts steps: what is taken back comes first, the newest before the older; then

@@ -108,5 +108,8 @@ func apply(state *rollcall.DeskState, e rollcall.Event) error {
 	case rollcall.EventDeskCommitted, rollcall.EventDeskAbandoned:
 		*state = rollcall.DeskState{Code: state.Code, Desk: state.Desk, Steps: []rollcall.DeskStep{}, Conflict: []rollcall.Conflict{}, Seq: e.Seq}
 	}
+	if state.Conflict == nil {
+		state.Conflict = []rollcall.Conflict{}
+	}
 	return nil
 }

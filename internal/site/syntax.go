@@ -53,6 +53,8 @@ func (r *reader) badYAML(text []byte, err error) {
 	line, column := max(fault.Mark.Line, 1), max(fault.Mark.Column, 1)
 	message := fault.Message
 	switch c := runeAt(text, line, column); {
+	case c == '{' && strings.HasPrefix(message, "did not find expected ',' or "):
+		message = `a text that holds "{" needs quotes here`
 	case !strings.HasPrefix(message, "found character that cannot start"):
 	case c == '\t':
 		message = "a tab cannot indent; use blanks"

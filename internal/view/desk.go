@@ -29,7 +29,7 @@ func (p *Printer) Available(code *rollcall.Code, request rollcall.AvailRequest, 
 	}
 	var rows table
 	for _, a := range all {
-		rows.add(p.style.bold(a.Short()), a.Date.Local().Format("2006-01-02"), a.Author, ticketsOf(a.Changeset), a.Subject)
+		rows.add(p.style.bold(a.Short()), a.Date.Local().Format("2006-01-02"), a.Writers(), ticketsOf(a.Changeset), a.Subject)
 	}
 	for i, line := range rows.lines() {
 		p.Line("%s", cut(line, p.Columns))
@@ -112,7 +112,7 @@ func (p *Printer) Shown(one *rollcall.Shown) error {
 		return p.Object(one)
 	}
 	s := p.style
-	p.Line("%s %s %s", s.bold(one.ID), one.Author, when(one.Date))
+	p.Line("%s %s %s", s.bold(one.ID), one.Writers(), when(one.Date))
 	for line := range strings.Lines(strings.TrimSpace(one.Message)) {
 		p.Line("    %s", rollcall.Printable(strings.TrimRight(line, "\r\n")))
 	}
@@ -162,10 +162,12 @@ func (p *Printer) DeskOutcome(event string, o *rollcall.DeskOutcome) error {
 		return nil
 	}
 	if p.JSON {
+		told := *o
+		told.DeskState = toldOf(o.DeskState)
 		return p.Object(struct {
 			Event string `json:"event"`
-			*rollcall.DeskOutcome
-		}{event, o})
+			rollcall.DeskOutcome
+		}{event, told})
 	}
 	s := p.style
 	if o.Committed != nil {
@@ -179,7 +181,7 @@ func (p *Printer) DeskOutcome(event string, o *rollcall.DeskOutcome) error {
 		if i < len(o.Changesets) {
 			c = o.Changesets[i].Changeset
 		}
-		t.add(p.stepSign(o, i), rollcall.ShortRevision(step.ID), c.Author, ticketsOf(c), stepSubject(o, i, c))
+		t.add(p.stepSign(o, i), rollcall.ShortRevision(step.ID), c.Writers(), ticketsOf(c), stepSubject(o, i, c))
 	}
 	t.print(p.Out)
 	if len(o.Lifted) > 0 {
@@ -194,6 +196,15 @@ func (p *Printer) DeskOutcome(event string, o *rollcall.DeskOutcome) error {
 		return p.CheckReport(o.Check)
 	}
 	return nil
+}
+
+// toldOf leaves out what only a later process can read.
+func toldOf(d rollcall.DeskState) rollcall.DeskState {
+	if d.Committing != nil {
+		begun := *d.Committing
+		begun.Prepared, d.Committing = "", &begun
+	}
+	return d
 }
 
 func (p *Printer) stepSign(o *rollcall.DeskOutcome, i int) string {
@@ -348,7 +359,7 @@ func (p *Printer) who(c rollcall.Changeset) string {
 func (p *Printer) Desks(all []rollcall.DeskState) error {
 	for _, d := range all {
 		if p.JSON {
-			if err := p.Object(d); err != nil {
+			if err := p.Object(toldOf(d)); err != nil {
 				return err
 			}
 			continue

@@ -75,3 +75,28 @@ b (property color): w
 		}
 	}
 }
+
+func TestTable(t *testing.T) {
+	var rows table
+	rows.add("r1", "Ada", "one")
+	rows.add("and 21 more")
+	if got := strings.Join(rows.lines(), "|"); got != "r1  Ada  one|and 21 more" {
+		t.Errorf("the rows are %q", got)
+	}
+}
+
+func TestPreparedIsNotTold(t *testing.T) {
+	var out bytes.Buffer
+	p := &Printer{Out: &out, Err: &out, JSON: true}
+	begun := &rollcall.Committing{Prepared: "internal", Tree: "t"}
+	state := rollcall.DeskState{Code: "www", Committing: begun}
+	if err := p.Desks([]rollcall.DeskState{state}); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.DeskOutcome("desk.committed", &rollcall.DeskOutcome{DeskState: state}); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(out.String(), "internal") || strings.Count(out.String(), `"tree":"t"`) != 2 || begun.Prepared == "" {
+		t.Errorf("%s", out.String())
+	}
+}

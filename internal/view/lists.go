@@ -48,7 +48,7 @@ func (p *Printer) logged(t *table, sign string, list []rollcall.Changeset) {
 			t.add(sign, p.style.dim(fmt.Sprintf("and %d more; --json has them all", len(list)-maxShown)))
 			return
 		}
-		t.add(sign, c.Short(), c.Author, ticketsOf(c), c.Subject)
+		t.add(sign, c.Short(), c.Writers(), ticketsOf(c), c.Subject)
 	}
 }
 

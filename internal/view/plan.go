@@ -76,7 +76,7 @@ func (p *Printer) changesets(one, many string, list []rollcall.Changeset) {
 			t.add(fmt.Sprintf("and %d more", len(list)-maxShown))
 			break
 		}
-		t.add(c.Short(), c.Author, ticketsOf(c), c.Subject)
+		t.add(c.Short(), c.Writers(), ticketsOf(c), c.Subject)
 	}
 	t.print(p.Out)
 }

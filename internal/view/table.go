@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// table prints rows in columns, without lines between them. The last column is cut
-// where the terminal ends.
+// table prints rows in columns, without lines between them. The last cell of a row is cut
+// where the terminal ends, and makes no column wider.
 type table struct {
 	rows    [][]string
 	indent  string
@@ -30,7 +30,9 @@ func (t *table) lines() []string {
 			if i == len(widths) {
 				widths = append(widths, 0)
 			}
-			widths[i] = max(widths[i], width(cell))
+			if i < len(row)-1 {
+				widths[i] = max(widths[i], width(cell))
+			}
 		}
 	}
 	lines := make([]string, 0, len(t.rows))

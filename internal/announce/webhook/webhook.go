@@ -137,6 +137,9 @@ func changesets(list []rollcall.Changeset) []rollcall.Changeset {
 	for _, c := range list {
 		c.Author, c.Email, c.Subject = rollcall.Printable(c.Author), rollcall.Printable(c.Email), rollcall.Printable(c.Subject)
 		c.Tickets, c.Files = each(c.Tickets), each(c.Files)
+		if len(c.Authors) > 0 {
+			c.Authors = each(c.Authors)
+		}
 		all = append(all, c)
 	}
 	return all

@@ -74,9 +74,9 @@ func (r *Repository) isFirstParent(ctx context.Context, old, tip string) bool {
 }
 
 // ledgerCommits lists, newest first, the commits of a first-parent line that may hold lines
-// of the ledger, or say where they were picked from.
+// of the ledger, or say where they were picked from or what they revert.
 func (r *Repository) ledgerCommits(ctx context.Context, after, tip string) (all []rollcall.Standee, err error) {
-	args := []string{"--first-parent", "--extended-regexp", `--grep=^Rollcall-`, `--grep=^\(cherry picked from commit `, tip}
+	args := []string{"--first-parent", "--extended-regexp", `--grep=^Rollcall-`, `--grep=^\(cherry picked from commit `, `--grep=^This reverts commit `, tip}
 	if after != "" {
 		args = append(args, "^"+after)
 	}
@@ -90,7 +90,7 @@ func (r *Repository) bookFile(branch string) string {
 }
 
 // A book is kept as lines of fields between tabs; the first says how far it was read.
-const bookHead = "ledger 1"
+const bookHead = "ledger 2"
 
 func readBook(file string) (*book, error) {
 	b := &book{}
@@ -149,7 +149,7 @@ func (b *book) last() map[string]entry {
 	for _, e := range b.said {
 		old, ok := last[e.id]
 		switch {
-		case ok && e.evidence && !old.evidence:
+		case ok && e.evidence && !old.evidence, e.kind == reverted:
 			continue
 		case e.kind == trailBlock && ok && old.kind != trailBlock:
 			before[e.id] = old
@@ -162,7 +162,33 @@ func (b *book) last() map[string]entry {
 		}
 		last[e.id] = e
 	}
+	taken := b.reverted()
+	for id, e := range last {
+		if by, ok := taken[e.in]; ok && e.evidence {
+			e.was, e.kind, e.in, e.by, e.why = e.in, trailBackOut, by.in, by.by, revertedWhy
+			last[id] = e
+		}
+	}
 	return last
+}
+
+const revertedWhy = "it was picked, and that was reverted"
+
+// reverted gives, of the target's commits that git revert took back, the entry that says so;
+// but not where that was reverted too.
+func (b *book) reverted() map[string]entry {
+	taken, origin := map[string]entry{}, map[string]string{}
+	for _, e := range b.said {
+		if e.kind != reverted {
+			continue
+		}
+		if again, ok := origin[e.id]; ok {
+			delete(taken, again)
+			continue
+		}
+		taken[e.id], origin[e.in] = e, e.id
+	}
+	return taken
 }
 
 // checkBook refuses a ledger that names what the source does not have.
@@ -219,5 +245,5 @@ func forged(e entry, target, what string) error {
 	return rollcall.Errorf(rollcall.KindRefused, "the ledger of %s can't be trusted: its commit %s by %s says %s: %s, which %s",
 		target, rollcall.ShortRevision(e.in), e.by, e.kind, rollcall.Printable(e.id), what).
 		WithHint("either that line was forged, or the branch was rewritten since: bring its old history back; "+
-			"or, when you are sure, rollcall desk forget CODE %s --why TEXT", rollcall.Printable(e.id))
+			"or, when you are sure, rollcall desk forget takes out %s", rollcall.Printable(e.id))
 }

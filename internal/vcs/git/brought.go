@@ -2,6 +2,7 @@ package git
 
 import (
 	"context"
+	"slices"
 
 	"github.com/rollcall-dev/rollcall"
 )
@@ -18,7 +19,7 @@ func (r *Repository) Brought(ctx context.Context, _, _ string, list []rollcall.C
 			if err != nil {
 				return nil, noChangeset(one.ID, err)
 			}
-			said := entries(one, c.message)
+			said := slices.DeleteFunc(entries(one, c.message), func(e entry) bool { return e.evidence })
 			if len(said) > 0 && (said[0].kind != trailPick || len(said) > 1) {
 				continue
 			}

@@ -16,13 +16,16 @@ func (r *Repository) Changesets(ctx context.Context, from, to string) (coming, g
 	if from == "" || from == to {
 		return nil, nil, nil
 	}
-	if coming, ok := r.straight(ctx, from, to); ok {
-		return coming, nil, nil
+	if straight, ok := r.straight(ctx, from, to); ok {
+		coming = straight
+	} else if straight, ok = r.straight(ctx, to, from); ok {
+		going = straight
+	} else if coming, going, err = r.log(ctx, from, to); err != nil {
+		return nil, nil, err
 	}
-	if going, ok := r.straight(ctx, to, from); ok {
-		return nil, going, nil
-	}
-	return r.log(ctx, from, to)
+	r.withAuthors(ctx, coming)
+	r.withAuthors(ctx, going)
+	return coming, going, nil
 }
 
 // straightLimit is up to how many changesets are read one by one. Most rolls bring few,

@@ -152,9 +152,16 @@ func (r *Repository) judgeByHand(ctx context.Context, target string, book *book,
 	if err != nil {
 		return err
 	}
-	for _, a := range alike {
+	taken := book.reverted()
+	for _, a := range alike { // the newest first
+		if a.s.Standing != rollcall.StandEligible {
+			continue
+		}
 		if id := patches[a.s.ID]; id != "" && id == patches[a.hand.ID] && !slices.ContainsFunc(book.said, func(e entry) bool { return e.id == a.s.ID && !e.evidence }) {
 			a.s.Standing, a.s.In, a.s.By, a.s.Why = rollcall.StandProbable, a.hand.ID, a.hand.Author, "its change is the same"
+			if by, ok := taken[a.hand.ID]; ok {
+				a.s.Standing, a.s.In, a.s.By, a.s.Why = rollcall.StandBackedOut, by.in, by.by, revertedWhy
+			}
 		}
 	}
 	return nil

@@ -20,12 +20,15 @@ const (
 	trailWhy     = "Rollcall-Why"
 	trailStaged  = "Rollcall-Staged"
 	trailDesk    = "Rollcall-Desk" // what the commit is found again by
+	// reverted is no trailer: git revert wrote that it takes a commit of the target back.
+	reverted = "reverted"
 )
 
 var (
 	trailerLine = regexp.MustCompile(`^([A-Za-z0-9][A-Za-z0-9-]*): ?(.*)$`)
 	fullHash    = regexp.MustCompile(`^(?:[0-9a-f]{40}|[0-9a-f]{64})$`)
 	ledgerLike  = regexp.MustCompile(`(?i)^\s*Rollcall-`)
+	reverts     = regexp.MustCompile(`(?m)^This reverts commit ([0-9a-f]{40}|[0-9a-f]{64})[.,]`)
 	pickedFrom  = regexp.MustCompile(`(?m)^\(cherry picked from commit ([0-9a-f]{40}|[0-9a-f]{64})\)`)
 )
 
@@ -88,8 +91,8 @@ func ledgerMessage(text string, lines ...trailer) string {
 
 // entry is one thing that the ledger says of a changeset.
 type entry struct {
-	kind     string // a trailer's key, or likeness of one
-	id       string // the changeset
+	kind     string // a trailer's key, or reverted
+	id       string // the changeset; of what is reverted the target's commit
 	in       string // the target's commit that says so
 	was      string // of what is backed out: the commit that had picked it
 	by, why  string
@@ -111,6 +114,9 @@ func entries(c rollcall.Changeset, message string) []entry {
 		if !slices.ContainsFunc(said, func(e entry) bool { return e.id == match[1] }) {
 			said = append(said, entry{kind: trailPick, id: match[1], in: c.ID, by: rollcall.Printable(c.Author), evidence: true})
 		}
+	}
+	for _, match := range reverts.FindAllStringSubmatch(message, -1) {
+		said = append(said, entry{kind: reverted, id: match[1], in: c.ID, by: rollcall.Printable(c.Author), evidence: true})
 	}
 	return said
 }

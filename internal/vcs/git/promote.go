@@ -86,7 +86,11 @@ func (r *Repository) brought(ctx context.Context, into, tip string) (string, err
 		if count++; count > broughtLimit {
 			return
 		}
-		fmt.Fprintf(&lines, "* %s %s: %s\n", c.Short(), c.Author, c.Subject)
+		fmt.Fprintf(&lines, "* %s %s: %s", c.Short(), c.Author, c.Subject)
+		if more := c.OtherTickets(); len(more) > 0 {
+			lines.WriteString(" (" + strings.Join(more, ", ") + ")")
+		}
+		lines.WriteByte('\n')
 	}, "--no-merges", tip, "^"+into)
 	if count > broughtLimit {
 		fmt.Fprintf(&lines, "and %d more\n", count-broughtLimit)

@@ -74,6 +74,9 @@ func (r *Repository) Standees(ctx context.Context, source, target string, all bo
 	if err := r.judge(ctx, to.ID, book, listed); err != nil {
 		return nil, err
 	}
+	if err := r.addAuthors(ctx, from.ID, to.ID, listed); err != nil {
+		return nil, err
+	}
 	var standees []rollcall.Standee
 	for _, s := range listed {
 		if all || s.Standing != rollcall.StandReflected {
@@ -113,7 +116,7 @@ func standing(line []lineage, last map[string]entry, otherwise rollcall.Standing
 		if ok && (!e.evidence || otherwise == rollcall.StandEligible) {
 			s.In, s.By, s.Why = e.in, e.by, e.why
 			switch {
-			case e.evidence:
+			case e.evidence && e.kind == trailPick:
 				s.Standing, s.Why = rollcall.StandProbable, "its message says that it was picked from this one"
 			case e.kind == trailPick:
 				s.Standing = rollcall.StandIntegrated

@@ -289,10 +289,7 @@ func (r *Repository) LastChanged(ctx context.Context, branch string, paths []str
 			if err != nil {
 				return nil, err
 			}
-			found[name] = rollcall.Changeset{
-				ID: revisionID(revision), Author: rollcall.Printable(e.author), Date: e.at,
-				Subject: subject(e.message), Tickets: rollcall.Tickets(e.message), Files: filesBelow(e.paths, s.path),
-			}
+			found[name] = e.changeset(s.path)
 			break
 		}
 	}

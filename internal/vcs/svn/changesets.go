@@ -31,10 +31,15 @@ func (r *Repository) Changesets(ctx context.Context, from, to string) (coming, g
 	if err != nil {
 		return nil, nil, err
 	}
-	if coming, err = book.changesets(ctx, minus(fresh, old)); err != nil {
+	known, err := r.facts(ctx)
+	if err != nil {
 		return nil, nil, err
 	}
-	going, err = book.changesets(ctx, minus(old, fresh))
+	defer known.close()
+	if coming, err = r.changesets(ctx, book, known, minus(fresh, old)); err != nil {
+		return nil, nil, err
+	}
+	going, err = r.changesets(ctx, book, known, minus(old, fresh))
 	return coming, going, err
 }
 
@@ -93,21 +98,26 @@ func (b *logbook) ending(ctx context.Context, history []segment, revision int64)
 	return cut, err == nil && len(last) == 1 && last[0].revision == revision, err
 }
 
-func (b *logbook) changesets(ctx context.Context, segments []segment) ([]rollcall.Changeset, error) {
-	touched, err := b.touched(ctx, segments, 0)
+// authorsLimit is of how many of the newest changesets is told who wrote what they bring.
+const authorsLimit = 20
+
+func (r *Repository) changesets(ctx context.Context, book *logbook, known *facts, segments []segment) ([]rollcall.Changeset, error) {
+	touched, err := book.touched(ctx, segments, 0)
 	if err != nil {
 		return nil, err
 	}
 	var all []rollcall.Changeset
-	for _, t := range touched {
-		e, err := b.entry(ctx, t.revision)
+	for i, t := range touched {
+		e, err := book.entry(ctx, t.revision)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, rollcall.Changeset{
-			ID: revisionID(e.revision), Author: rollcall.Printable(e.author), Date: e.at,
-			Subject: subject(e.message), Tickets: rollcall.Tickets(e.message), Files: filesBelow(e.paths, t.path),
-		})
+		one := e.changeset(t.path)
+		if i < authorsLimit {
+			// No roll fails because nobody can tell that.
+			one.Authors, _ = r.authors(ctx, book, known, e, t.path)
+		}
+		all = append(all, one)
 	}
 	return all, nil
 }

@@ -49,9 +49,13 @@ func (b *bench) Prepare(ctx context.Context, c rollcall.DeskCommit) (string, err
 	for _, one := range b.applied {
 		steps = append(steps, one.DeskStep)
 	}
+	brought, err := b.brings(ctx, steps)
+	if err != nil {
+		return "", err
+	}
 	out, err := json.Marshal(preparedCommit{
 		Version: preparedVersion, Target: b.target, Base: b.base, Token: c.Token, By: c.By, Tree: tree,
-		Message: commitMessage(b.target, steps, c), Steps: b.applied,
+		Message: commitMessage(b.target, steps, c, brought), Steps: b.applied,
 	})
 	return string(out), err
 }

@@ -235,7 +235,7 @@ with care
 Rollcall-By: ada
 Rollcall-Staged: s
 `
-	got := commitMessage("production", steps, c)
+	got := commitMessage("production", steps, c, nil)
 	if strings.ReplaceAll(got, "\u00a0", " ") != want {
 		t.Errorf("the message is\n%q\nwant\n%q", got, want)
 	}
@@ -249,9 +249,10 @@ func FuzzMessage(f *testing.F) {
 	f.Add("\u2028Rollcall-By: eve", "\x0bRollcall-By: eve")
 	f.Add("x\r\rRollcall-By: eve\r\n\r\nRollcall-By: eve", " ")
 	f.Fuzz(func(t *testing.T, note, subject string) {
-		got := commitMessage("production", []rollcall.DeskStep{pick("r1")}, rollcall.DeskCommit{
-			By: "ada", Note: note, Steps: []rollcall.Standee{{Changeset: rollcall.Changeset{Subject: subject, Author: note}}},
-		})
+		one := rollcall.Changeset{Subject: subject, Author: note}
+		got := commitMessage("production", []rollcall.DeskStep{pick("r1"), {Kind: rollcall.StepMerge, Source: "dev", ID: "r2"}}, rollcall.DeskCommit{
+			By: "ada", Note: note, Steps: []rollcall.Standee{{Changeset: one}, {}},
+		}, []rollcall.Changeset{one})
 		all := trailers(got)
 		if len(all) != 1 || len(all[trailerBy]) != 1 || all[trailerBy][0] != "ada" {
 			t.Errorf("%q ends in %v", got, all)

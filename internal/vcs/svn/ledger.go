@@ -444,11 +444,8 @@ func (p *pair) standee(ctx context.Context, one *candidate) (rollcall.Standee, e
 	}
 	e := one.entry
 	s := rollcall.Standee{
-		Changeset: rollcall.Changeset{
-			ID: revisionID(e.revision), Author: rollcall.Printable(e.author), Date: e.at,
-			Subject: subject(e.message), Tickets: rollcall.Tickets(e.message), Files: []string{},
-		},
-		Standing: one.standing, By: rollcall.Printable(one.by), Why: rollcall.Printable(one.why), Message: e.message,
+		Changeset: e.changeset(one.path),
+		Standing:  one.standing, By: rollcall.Printable(one.by), Why: rollcall.Printable(one.why), Message: e.message,
 	}
 	if one.in > 0 {
 		s.In = revisionID(one.in)
@@ -456,6 +453,10 @@ func (p *pair) standee(ctx context.Context, one *candidate) (rollcall.Standee, e
 	if one.standing == rollcall.StandBackedOut && one.brought > 0 {
 		s.Was = revisionID(one.brought)
 	}
-	s.Files = filesBelow(e.paths, one.path)
-	return s, nil
+	if one.standing == rollcall.StandIntegrated || one.standing == rollcall.StandReflected {
+		return s, nil // there are many, and each is asked for
+	}
+	var err error
+	s.Authors, err = p.authors(ctx, p.book, p.known, e, one.path)
+	return s, err
 }

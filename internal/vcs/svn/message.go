@@ -20,8 +20,8 @@ const subjectLimit = 120
 
 // commitMessage is what a commit of a desk says. Everything in it that others wrote is
 // made harmless: nothing of it can stand among the last lines that count.
-func commitMessage(target string, steps []rollcall.DeskStep, c rollcall.DeskCommit) string {
-	blocks := []string{commitSubject(target, steps, c.Steps), stepLines(steps, c.Steps)}
+func commitMessage(target string, steps []rollcall.DeskStep, c rollcall.DeskCommit, brought []rollcall.Changeset) string {
+	blocks := []string{commitSubject(target, steps, c.Steps), stepLines(steps, c.Steps, brought)}
 	if note := quoted(rollcall.PrintableLines(strings.TrimSpace(c.Note))); note != "" {
 		blocks = append(blocks, note)
 	}
@@ -83,49 +83,50 @@ func shorten(text string) string {
 	return string(runes[:subjectLimit-1]) + "…"
 }
 
-// stepLines tells of each step: its changeset, who wrote it, what it is about.
-func stepLines(steps []rollcall.DeskStep, standees []rollcall.Standee) string {
+// broughtLimit is how many changesets of a branch a message lists.
+const broughtLimit = 100
+
+// stepLines tells of each step: its changeset, who wrote it, what it is about; and of a
+// branch the changesets that it brings.
+func stepLines(steps []rollcall.DeskStep, standees []rollcall.Standee, brought []rollcall.Changeset) string {
 	var lines []string
 	for i, step := range steps {
-		line := step.ID
-		switch step.Kind {
-		case rollcall.StepBackOut:
-			line = "taken back: " + line
-		case rollcall.StepMerge:
-			line = step.Source + " as of " + line
-		case rollcall.StepPick:
-		}
+		one := rollcall.Changeset{}
 		if i < len(standees) {
-			s := standees[i]
-			if s.Author != "" {
-				line += " by " + rollcall.Printable(s.Author)
+			one = standees[i].Changeset
+		}
+		switch step.Kind {
+		case rollcall.StepPick:
+			lines = append(lines, changesetLine(step.ID, one))
+		case rollcall.StepBackOut:
+			lines = append(lines, changesetLine("taken back: "+step.ID, one))
+		case rollcall.StepMerge:
+			for _, b := range brought[:min(len(brought), broughtLimit)] {
+				lines = append(lines, changesetLine(b.ID, b))
 			}
-			if s.Subject != "" {
-				line += ": " + rollcall.Printable(s.Subject)
-			}
-			if more := otherTickets(s.Changeset); len(more) > 0 {
-				line += " (" + strings.Join(more, ", ") + ")"
+			switch more := len(brought) - broughtLimit; {
+			case more > 0:
+				lines = append(lines, fmt.Sprintf("and %d more", more))
+			case len(brought) == 0:
+				lines = append(lines, changesetLine(step.Source+" as of "+step.ID, one))
 			}
 		}
-		lines = append(lines, "* "+line)
 	}
 	return strings.Join(lines, "\n")
 }
 
-// otherTickets are those that the subject does not name itself.
-func otherTickets(c rollcall.Changeset) []string {
-	var more []string
-	named := rollcall.Tickets(c.Subject)
-	for _, ticket := range c.Tickets {
-		if slices.Contains(named, ticket) {
-			continue
-		}
-		if ticket = rollcall.Printable(ticket); !strings.Contains(ticket, "-") {
-			ticket = "#" + ticket
-		}
-		more = append(more, ticket)
+func changesetLine(name string, c rollcall.Changeset) string {
+	line := "* " + name
+	if c.Author != "" {
+		line += " by " + rollcall.Printable(c.Author)
 	}
-	return more
+	if c.Subject != "" {
+		line += ": " + rollcall.Printable(c.Subject)
+	}
+	if more := c.OtherTickets(); len(more) > 0 {
+		line += " (" + strings.Join(more, ", ") + ")"
+	}
+	return line
 }
 
 // quoted takes the force from lines that look like ours.

@@ -697,8 +697,8 @@ func moved(t *testing.T, s *scene) {
 	prepared, err := b.Prepare(s.ctx, c)
 	s.must(err)
 	hotfix := s.commit(s.production, "Cy", "hotfix", map[string]string{"dir/c": "C\n"})
-	if _, err := b.Commit(s.ctx, c, prepared); rollcall.KindOf(err) != rollcall.KindConflict {
-		t.Errorf("Commit = %v", err)
+	if _, err := b.Commit(s.ctx, c, prepared); rollcall.KindOf(err) != rollcall.KindConflict || strings.Contains(rollcall.HintOf(err), "CODE") {
+		t.Errorf("Commit = %v, hint %q", err, rollcall.HintOf(err))
 	}
 	m = s.h.Merger(t)
 	if tip, err := m.Tip(s.ctx, s.production); err != nil || tip.ID != hotfix {
@@ -793,6 +793,9 @@ func landAndSync(t *testing.T, s *scene) {
 	got, one := s.standing(m, s.trunk, s.production, revision.ID)
 	if got != rollcall.StandEligible || !slices.Equal(one.Files, []string{"a"}) {
 		t.Errorf("a landed branch stands as %q: %+v", got, one)
+	}
+	if len(one.Authors) != 1 || !strings.HasPrefix(one.Authors[0], "Dee") {
+		t.Errorf("a landed branch was written by %q", one.Authors)
 	}
 }
 
