@@ -208,8 +208,8 @@ func (a *App) changeset(ctx context.Context, repo rollcall.Repository, code *rol
 
 // contains tells whether a revision has another one in its history.
 func contains(ctx context.Context, repo rollcall.Repository, revision, other string) (bool, error) {
-	if revision == other {
-		return true, nil
+	if revision == "" || revision == other {
+		return revision != "", nil // what was adopted came of nobody knows what
 	}
 	coming, _, err := repo.Changesets(ctx, revision, other)
 	return len(coming) == 0, err
