@@ -30,13 +30,31 @@ func (s *stored) hex() string { return hex.EncodeToString([]byte(s.id)) }
 // folder is one that differs between two trees. An id is empty where it is only in the other.
 type folder struct{ path, from, to string }
 
-// compare lists what differs between two trees, in the order of the paths. Only trees
-// that differ are read, those of one depth at once.
+// comparison is one that was made.
+type comparison struct {
+	from, to string
+	changes  []rollcall.TreeChange
+}
+
+// compare lists what differs between two trees, in the order of the paths. Who rolls one
+// changeset asks twice: what is in the release, and what the changeset changed.
 func (r *Repository) compare(ctx context.Context, from, to string) ([]rollcall.TreeChange, error) {
-	var changes []rollcall.TreeChange
 	if from == to {
 		return nil, nil
 	}
+	if last := r.compared.Load(); last != nil && last.from == from && last.to == to {
+		return last.changes, nil
+	}
+	changes, err := r.compareTrees(ctx, from, to)
+	if err == nil {
+		r.compared.Store(&comparison{from, to, changes})
+	}
+	return changes, err
+}
+
+// compareTrees reads only trees that differ, those of one depth at once.
+func (r *Repository) compareTrees(ctx context.Context, from, to string) ([]rollcall.TreeChange, error) {
+	var changes []rollcall.TreeChange
 	for differ := []folder{{"", from, to}}; len(differ) > 0; {
 		trees, err := r.trees(ctx, differ)
 		var missing *missingObject

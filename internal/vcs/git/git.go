@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/rollcall-dev/rollcall"
@@ -25,7 +26,9 @@ type Repository struct {
 	address string   // what a mirror is fetched from and pushed to
 	env     []string // what git sees beside its allow-list
 	objects objects
-	comers  comersOnce
+	// compared is what was compared last.
+	compared atomic.Pointer[comparison]
+	comers   comersOnce
 }
 
 var _ rollcall.Repository = (*Repository)(nil)

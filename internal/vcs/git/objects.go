@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"os"
 	"os/exec"
 	"strconv"
@@ -45,37 +46,39 @@ func (o *objects) read(ctx context.Context, names []string, fn func(i int, one *
 	if len(names) == 0 {
 		return nil
 	}
-	process, used, err := o.take(ctx)
+	idle := o.take()
+	asked, err := o.gather(ctx, idle, len(names))
 	if err != nil {
 		return err
 	}
-	begun, err := process.read(ctx, names, fn)
-	if err != nil && used && !begun && ctx.Err() == nil {
+	begun, err := asked.read(ctx, names, fn)
+	if err != nil && idle != nil && !begun && ctx.Err() == nil {
 		// It waited, and somebody ended it meanwhile: Ctrl-C goes to all at a terminal.
-		process.end()
-		if process, err = o.start(ctx); err != nil {
+		asked.end()
+		if asked, err = o.gather(ctx, nil, len(names)); err != nil {
 			return err
 		}
-		_, err = process.read(ctx, names, fn)
+		_, err = asked.read(ctx, names, fn)
 	}
 	if err != nil {
-		process.end() // there may be answers left
+		asked.end() // there may be answers left
 		return err
 	}
-	o.give(process)
+	go asked[1:].end() // nobody waits for that
+	o.give(asked[0])
 	return nil
 }
 
-func (o *objects) take(ctx context.Context) (process *catFile, used bool, err error) {
+// take gives the process that waits, or nil.
+func (o *objects) take() *catFile {
 	o.mu.Lock()
-	process = o.idle
+	process := o.idle
 	o.idle = nil
 	o.mu.Unlock()
 	if process != nil && process.timer.Stop() {
-		return process, true, nil
+		return process
 	}
-	process, err = o.start(ctx)
-	return process, false, err
+	return nil
 }
 
 func (o *objects) give(process *catFile) {
@@ -98,11 +101,7 @@ func (o *objects) give(process *catFile) {
 
 // close ends the process that waits.
 func (o *objects) close() {
-	o.mu.Lock()
-	process := o.idle
-	o.idle = nil
-	o.mu.Unlock()
-	if process != nil && process.timer.Stop() {
+	if process := o.take(); process != nil {
 		process.end()
 	}
 }
@@ -154,7 +153,6 @@ type answers struct {
 }
 
 const (
-	manyNames     = 64
 	answersBuffer = 512 << 10
 	answersWait   = time.Millisecond // in which git fills a good part of a wide pipe
 )
@@ -176,43 +174,37 @@ func (p *catFile) end() {
 	p.complaint.Close()
 }
 
-// read tells too whether there was any answer.
-func (p *catFile) read(ctx context.Context, names []string, fn func(i int, one *object) error) (begun bool, err error) {
-	stop := context.AfterFunc(ctx, func() { _ = p.command.Process.Kill() })
-	defer func() {
-		if !stop() && err == nil {
-			err = ctx.Err() // killed after its last answer: it is of no more use
-		}
-	}()
-	var ask strings.Builder
-	for _, name := range names {
-		ask.WriteString("contents ")
-		ask.WriteString(name)
-		ask.WriteByte('\n')
+// ask sends questions. It reads all of them before it gives the first answer, so that
+// neither waits for the other.
+func (p *catFile) ask(names iter.Seq[string]) error {
+	var questions strings.Builder
+	for name := range names {
+		questions.WriteString("contents ")
+		questions.WriteString(name)
+		questions.WriteByte('\n')
 	}
-	ask.WriteString("flush\n")
-	// It reads all questions before it gives the first answer, so neither waits for the other.
-	if _, err := io.WriteString(p.in, ask.String()); err != nil {
-		return false, p.broken(ctx, err)
-	}
-	p.answers.patient = len(names) > manyNames
-	for i, name := range names {
-		one, err := p.head(name)
-		if err != nil {
-			var missing *missingObject
-			if errors.As(err, &missing) {
-				return true, err
-			}
-			return i > 0, p.broken(ctx, err)
-		}
-		content := &io.LimitedReader{R: p.out, N: one.size}
-		one.content = content
-		if err := fn(i, one); err != nil {
+	questions.WriteString("flush\n")
+	_, err := io.WriteString(p.in, questions.String())
+	return err
+}
+
+// answer reads the answer to the next question, and tells whether there was any.
+func (p *catFile) answer(ctx context.Context, name string, fn func(one *object) error) (begun bool, err error) {
+	one, err := p.head(name)
+	if err != nil {
+		var missing *missingObject
+		if errors.As(err, &missing) {
 			return true, err
 		}
-		if err := p.rest(content); err != nil {
-			return true, p.broken(ctx, fmt.Errorf("%s ended early: %w", name, err))
-		}
+		return false, p.broken(ctx, err)
+	}
+	content := &io.LimitedReader{R: p.out, N: one.size}
+	one.content = content
+	if err := fn(one); err != nil {
+		return true, err
+	}
+	if err := p.rest(content); err != nil {
+		return true, p.broken(ctx, fmt.Errorf("%s ended early: %w", name, err))
 	}
 	return true, nil
 }
