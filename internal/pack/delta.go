@@ -15,6 +15,9 @@ import (
 const (
 	blockSize = 16 // bytes that must match before a copy is looked at
 	indexStep = 8  // one block of the old file in so many bytes is indexed
+	// checkBits of a block's hash stand beside its place: most that differ need not be compared.
+	// The other 25 hold the place of any block of a file that a delta is made of.
+	checkBits = 7
 	// MaxDelta is the size in bytes up to which a changed file is sent as a delta: old
 	// and new are in memory together while it is made.
 	MaxDelta = 256 << 20
@@ -45,8 +48,10 @@ func (d *differ) append(b, old, new []byte) (_ []byte, literals int) {
 	end := len(new) - tail
 	table, shift := d.index(old[head : len(old)-tail])
 	for position := head; position+blockSize <= end && len(table) > 0; {
-		candidate := int(table[blockHash(new[position:])>>shift]) - 1 + head
-		if candidate < head || !sameBlock(old[candidate:], new[position:]) {
+		hash := blockHash(new[position:])
+		slot := table[hash>>shift]
+		candidate := head + int(slot>>checkBits)*indexStep
+		if slot&(1<<checkBits-1) != checkOf(hash) || !sameBlock(old[candidate:], new[position:]) {
 			// The farther from the last match, the less is looked at: what has nothing
 			// in common with its old file must not cost more than reading it.
 			position += 1 + (position-literal)>>9
@@ -93,8 +98,8 @@ func common(old, new []byte) (head, tail int) {
 	return head, tail
 }
 
-// index maps the hash of a block to one of its places, plus one. Earlier places win,
-// which keeps runs of equal bytes at their begin.
+// index maps the hash of a block to the first of its places, which keeps runs of equal
+// bytes at their begin, and to what checkOf gives.
 func (d *differ) index(old []byte) (table []uint32, shift int) {
 	blocks := len(old) / indexStep
 	if len(old) < blockSize {
@@ -106,11 +111,9 @@ func (d *differ) index(old []byte) (table []uint32, shift int) {
 	}
 	table, shift = d.table[:1<<size], 64-size
 	clear(table)
-	for at := 0; at+blockSize <= len(old); at += indexStep {
-		slot := &table[blockHash(old[at:])>>shift]
-		if *slot == 0 {
-			*slot = uint32(at + 1)
-		}
+	for at := (len(old) - blockSize) / indexStep * indexStep; at >= 0; at -= indexStep {
+		hash := blockHash(old[at:])
+		table[hash>>shift] = uint32(at/indexStep)<<checkBits | checkOf(hash)
 	}
 	return table, shift
 }
@@ -118,6 +121,9 @@ func (d *differ) index(old []byte) (table []uint32, shift int) {
 func blockHash(b []byte) uint64 {
 	return (binary.LittleEndian.Uint64(b)*0x9E3779B185EBCA87 ^ binary.LittleEndian.Uint64(b[8:])) * 0xC2B2AE3D27D4EB4F
 }
+
+// checkOf is never 0, which stands where there is no block.
+func checkOf(hash uint64) uint32 { return uint32(hash)&(1<<checkBits-1) | 1 }
 
 func sameBlock(a, b []byte) bool {
 	return binary.LittleEndian.Uint64(a) == binary.LittleEndian.Uint64(b) &&
