@@ -22,19 +22,39 @@ type blob struct {
 // statement costs is not its rows.
 const rowsAtOnce = 200
 
-// blobsNamed looks up blobs by their names in the repository.
-func blobsNamed(ctx context.Context, tx *sql.Tx, names []string) (map[string]blob, error) {
+// knownBlobs looks up blobs by their names in the repository.
+func (s *Store) knownBlobs(ctx context.Context, names []string) (map[string]blob, error) {
+	tx, err := s.readOnly(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer tx.Rollback()
 	known := make(map[string]blob, len(names))
-	err := eachBlob(ctx, tx, "blob", names, func(name string) any { return name }, func(b blob) { known[b.name] = b })
+	err = eachBlob(ctx, tx, "blob", names, func(name string) any { return name }, func(b blob) { known[b.name] = b })
 	return known, err
 }
 
 // blobsHolding looks up blobs by what they hold. Where several hold the same, it is one
 // of them.
-func blobsHolding(ctx context.Context, tx *sql.Tx, hashes []rollcall.Hash) (map[rollcall.Hash]blob, error) {
+func (s *Store) blobsHolding(ctx context.Context, hashes []rollcall.Hash) (map[rollcall.Hash]blob, error) {
+	tx, err := s.readOnly(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer tx.Rollback()
 	known := make(map[rollcall.Hash]blob, len(hashes))
-	err := eachBlob(ctx, tx, "hash", hashes, func(hash rollcall.Hash) any { return hash[:] }, func(b blob) { known[b.hash] = b })
+	err = eachBlob(ctx, tx, "hash", hashes, func(hash rollcall.Hash) any { return hash[:] }, func(b blob) { known[b.hash] = b })
 	return known, err
+}
+
+// readOnly begins a transaction for many look-ups: each of its own would take its own
+// locks.
+func (s *Store) readOnly(ctx context.Context) (*sql.Tx, error) {
+	tx, err := s.db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return nil, fmt.Errorf("look up blobs: %w", err)
+	}
+	return tx, nil
 }
 
 func eachBlob[K any](ctx context.Context, tx *sql.Tx, column string, keys []K, arg func(K) any, use func(blob)) error {
@@ -75,7 +95,12 @@ func scanBlobs(ctx context.Context, query *sql.Stmt, args []any, use func(blob))
 }
 
 // rememberBlobs adds blobs, or replaces what was known of them.
-func rememberBlobs(ctx context.Context, tx *sql.Tx, blobs []blob) error {
+func (s *Store) rememberBlobs(ctx context.Context, blobs []blob) error {
+	tx, err := s.db.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("remember blobs: %w", err)
+	}
+	defer tx.Rollback()
 	insert := newStatement(tx, `INSERT OR REPLACE INTO blobs VALUES `, "(?, ?, ?, ?, ?)", "")
 	for some := range slices.Chunk(blobs, rowsAtOnce) {
 		args := make([]any, 0, 5*len(some))
@@ -91,7 +116,7 @@ func rememberBlobs(ctx context.Context, tx *sql.Tx, blobs []blob) error {
 			return fmt.Errorf("remember blobs: %w", err)
 		}
 	}
-	return nil
+	return tx.Commit()
 }
 
 // statement is prepared for as many rows as were asked for last. It ends with its

@@ -3,7 +3,6 @@ package release
 import (
 	"bytes"
 	"context"
-	"database/sql"
 	"fmt"
 	"io"
 	"os"
@@ -57,12 +56,7 @@ func (s *Store) find(ctx context.Context, hashes []rollcall.Hash) (map[rollcall.
 		}
 		ask = append(ask, hash)
 	}
-	tx, err := s.db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true}) // one for all: each of its own would take its own locks
-	if err != nil {
-		return nil, fmt.Errorf("look up contents: %w", err)
-	}
-	defer tx.Rollback()
-	known, err := blobsHolding(ctx, tx, ask)
+	known, err := s.blobsHolding(ctx, ask)
 	if err != nil {
 		return nil, err
 	}

@@ -25,12 +25,19 @@ func newGrowing(name, path string) *growing {
 	return g
 }
 
+// wakeEvery is of how many bytes readers are told at once. It grows in small pieces, and
+// each node has a reader.
+const wakeEvery = 64 << 10
+
 // grew tells readers that there is more.
 func (g *growing) grew(n int) {
 	g.mu.Lock()
+	before := g.size
 	g.size += int64(n)
 	g.mu.Unlock()
-	g.more.Broadcast()
+	if before/wakeEvery != (before+int64(n))/wakeEvery {
+		g.more.Broadcast()
+	}
 }
 
 // end tells readers that nothing more comes.
@@ -41,12 +48,12 @@ func (g *growing) end(err error) {
 	g.more.Broadcast()
 }
 
-// wait waits until there is something behind a place, or the end, and tells how much
-// there is.
-func (g *growing) wait(at int64) (size int64, err error) {
+// wait waits until so much is there behind a place, or the end, and tells how much there
+// is.
+func (g *growing) wait(at, n int64) (size int64, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for g.size <= at && !g.ended {
+	for g.size < at+n && !g.ended {
 		g.more.Wait()
 	}
 	if g.size <= at && g.err == nil {
@@ -88,7 +95,7 @@ type growingReader struct {
 }
 
 func (r *growingReader) Read(b []byte) (int, error) {
-	size, err := r.g.wait(r.at)
+	size, err := r.g.wait(r.at, int64(len(b)))
 	if err != nil {
 		return 0, err
 	}

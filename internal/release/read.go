@@ -83,12 +83,7 @@ func merged(before *rollcall.Manifest, changed map[string]*rollcall.Entry) *roll
 
 // hash fills in what the entries hold. Only blobs that were never seen are read.
 func (s *Store) hash(ctx context.Context, repo rollcall.Repository, fresh []*rollcall.TreeEntry, changed map[string]*rollcall.Entry, refused *refusals, note func(string)) error {
-	tx, err := s.db.BeginTx(ctx, nil)
-	if err != nil {
-		return fmt.Errorf("look up blobs: %w", err)
-	}
-	defer tx.Rollback()
-	known, err := blobsNamed(ctx, tx, namesOf(fresh))
+	known, err := s.knownBlobs(ctx, namesOf(fresh))
 	if err != nil {
 		return err
 	}
@@ -113,36 +108,31 @@ func (s *Store) hash(ctx context.Context, repo rollcall.Repository, fresh []*rol
 	var read []blob
 	var buf bytes.Buffer
 	err = repo.Blobs(ctx, unread, func(i int, size int64, content io.Reader) error {
-		buf.Reset()
-		hash, err := hashOne(size, content, &buf)
-		if err != nil {
-			return err
+		one := blob{name: unread[i], size: size}
+		good := false
+		look := func(content []byte) bool {
+			one.hash = blake3.Sum256(content)
+			good = fill(users[one.name], changed, &one, content, refused)
+			return good
 		}
-		good := false // a file's content that may be used again
-		for _, t := range users[unread[i]] {
-			e := changed[t.Path]
-			unfit := rollcall.CheckContent(t, buf.Bytes())
-			if unfit != nil {
-				refused.add(e.Path, unfit.Error())
+		var err error
+		switch {
+		case size > maxKept:
+			if one.hash, err = hashStream(content); err == nil {
+				good = fill(users[one.name], changed, &one, nil, refused)
 			}
-			if t.Type == rollcall.TypeLink {
-				e.Target = buf.String()
-				continue
+		case holder:
+			buf.Reset()
+			if _, err = buf.ReadFrom(content); err == nil {
+				look(buf.Bytes())
 			}
-			good = unfit == nil
-			e.Hash, e.Size = hash, size
+		default:
+			one.at, err = s.segments.keep(size, content, look)
 		}
-		if !good {
-			return nil
+		if err == nil && good {
+			read = append(read, one)
 		}
-		one := blob{name: unread[i], hash: hash, size: size}
-		if !holder && size <= maxKept {
-			if one.at, err = s.segments.add(buf.Bytes()); err != nil {
-				return err
-			}
-		}
-		read = append(read, one)
-		return nil
+		return err
 	})
 	if flushed := s.segments.flush(); err == nil {
 		err = flushed
@@ -150,11 +140,27 @@ func (s *Store) hash(ctx context.Context, repo rollcall.Repository, fresh []*rol
 	if err != nil {
 		return err
 	}
-	if err := rememberBlobs(ctx, tx, read); err != nil {
-		return err
-	}
 	s.remind(read)
-	return tx.Commit()
+	return s.rememberBlobs(ctx, read)
+}
+
+// fill fills in what was read, and tells whether it is a file's content that may be used
+// again.
+func fill(users []*rollcall.TreeEntry, changed map[string]*rollcall.Entry, one *blob, content []byte, refused *refusals) (good bool) {
+	for _, t := range users {
+		e := changed[t.Path]
+		unfit := rollcall.CheckContent(t, content)
+		if unfit != nil {
+			refused.add(e.Path, unfit.Error())
+		}
+		if t.Type == rollcall.TypeLink {
+			e.Target = string(content)
+			continue
+		}
+		good = unfit == nil
+		e.Hash, e.Size = one.hash, one.size
+	}
+	return good
 }
 
 func namesOf(entries []*rollcall.TreeEntry) []string {
@@ -167,26 +173,11 @@ func namesOf(entries []*rollcall.TreeEntry) []string {
 	return names
 }
 
-// hashOne hashes a content. buf holds it afterwards unless it is very large.
-func hashOne(size int64, content io.Reader, buf *bytes.Buffer) (hash rollcall.Hash, err error) {
-	if size > maxKept {
-		h := blake3.New()
-		_, err = io.Copy(h, content)
-		h.Sum(hash[:0])
-		return hash, err
-	}
-	buf.Grow(int(size) + bytes.MinRead)
-	if _, err := buf.ReadFrom(content); err != nil {
-		return hash, err
-	}
-	return hashOf(buf.Bytes()), nil
-}
-
-func hashOf(content []byte) (hash rollcall.Hash) {
+func hashStream(content io.Reader) (hash rollcall.Hash, err error) {
 	h := blake3.New()
-	_, _ = h.Write(content) // a hash takes everything
+	_, err = io.Copy(h, content)
 	h.Sum(hash[:0])
-	return hash
+	return hash, err
 }
 
 // refusals gathers everything that keeps a tree from being a release.

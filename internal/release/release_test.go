@@ -91,6 +91,17 @@ func (r *repository) Blobs(_ context.Context, blobs []string, fn func(int, int64
 	return nil
 }
 
+// slow is a repository that does something else before it gives contents.
+type slow struct {
+	*repository
+	meanwhile func()
+}
+
+func (r slow) Blobs(ctx context.Context, blobs []string, fn func(int, int64, io.Reader) error) error {
+	r.meanwhile()
+	return r.repository.Blobs(ctx, blobs, fn)
+}
+
 func (r *repository) most() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -127,6 +138,27 @@ func deliver(t *testing.T, s *Store, repo *repository, code *rollcall.Code, from
 		t.Fatal(err)
 	}
 	return d
+}
+
+// A first roll may read for minutes: other commands of the same state go on.
+func TestReadingKeepsNobodyOut(t *testing.T) {
+	dir := t.TempDir()
+	repo := newRepository()
+	repo.trees["one"] = map[string]string{"a": "a", "b": "b"}
+	repo.trees["two"] = map[string]string{"a": "a", "b": "other"}
+	one, two := openStore(t, dir, DefaultLimit), openStore(t, dir, DefaultLimit)
+	code := &rollcall.Code{Name: "www"}
+	meanwhile := func() {
+		began := time.Now()
+		build(t, two, repo, code, "two", 20)
+		if took := time.Since(began); took > 5*time.Second {
+			t.Errorf("another command waited %v", took)
+		}
+	}
+	revision := rollcall.Revision{ID: "revision-one", Tree: "one", Time: time.Unix(10, 0)}
+	if _, err := one.Build(t.Context(), code, slow{repo, meanwhile}, revision, func(string) {}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // contentsOf reads a pack as a node does, and gives its contents by path.

@@ -10,10 +10,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/zeebo/blake3"
 
 	"github.com/rollcall-dev/rollcall/internal/proc"
 )
@@ -66,8 +69,9 @@ func (s *segments) fresh(name int64) bool { return s.boot != 0 && name>>bootShif
 // place is where a content is kept. The zero place is none.
 type place struct{ segment, at int64 }
 
-// add keeps a content. It is there for readers after the next flush.
-func (s *segments) add(content []byte) (place, error) {
+// keep reads a content and keeps it, unless it turns out to be no good. It is there for
+// readers after the next flush.
+func (s *segments) keep(size int64, from io.Reader, good func(content []byte) bool) (place, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.out != nil && s.end+int64(len(s.waiting)) >= maxSegment {
@@ -75,17 +79,27 @@ func (s *segments) add(content []byte) (place, error) {
 			return place{}, err
 		}
 	}
+	if s.out != nil && int64(len(s.waiting))+size > appendAtOnce {
+		if err := s.write(); err != nil {
+			return place{}, err
+		}
+	}
+	s.waiting = slices.Grow(s.waiting, max(int(size), appendAtOnce-len(s.waiting)))
+	begin := len(s.waiting)
+	content := s.waiting[begin : begin+int(size)]
+	if _, err := io.ReadFull(from, content); err != nil {
+		return place{}, err
+	}
+	if !good(content) {
+		return place{}, nil
+	}
 	if s.out == nil {
 		if err := s.begin(); err != nil {
 			return place{}, fmt.Errorf("keep a content: %w", err)
 		}
 	}
-	at := place{s.name, s.end + int64(len(s.waiting))}
-	s.waiting = append(s.waiting, content...)
-	if len(s.waiting) < appendAtOnce {
-		return at, nil
-	}
-	return at, s.write()
+	s.waiting = s.waiting[:begin+int(size)]
+	return place{s.name, s.end + int64(begin)}, nil
 }
 
 // begin goes on with a segment that has room and that no other process appends to, or
@@ -189,7 +203,7 @@ func (s *segments) read(one *source, buf []byte) (content []byte, ok bool) {
 	if _, err := file.ReadAt(content, one.at.at); err != nil {
 		return nil, false
 	}
-	return content, s.fresh(one.at.segment) && !one.doubted || hashOf(content) == one.hash
+	return content, s.fresh(one.at.segment) && !one.doubted || blake3.Sum256(content) == one.hash
 }
 
 func (s *segments) close() {
