@@ -138,7 +138,10 @@ func (f *fleet) runCase(ctx context.Context, o options, c *benchCase) ([]*row, e
 	runs := o.runs
 	measured := o.wanted(c)
 	if !measured {
-		contestants, runs = contestants[:1], 1
+		runs = 1
+	}
+	if !measured || o.alone {
+		contestants = contestants[:1]
 	}
 	rows := make([]*row, len(contestants))
 	for i, who := range contestants {

@@ -43,6 +43,7 @@ type options struct {
 	runs    int
 	cases   map[string]bool // nil: all
 	keep    bool
+	alone   bool
 	strict  bool
 	json    string
 	profile string
@@ -54,6 +55,7 @@ func parseOptions() (options, error) {
 	nodes := flag.String("nodes", "1,8,32", "how many nodes, several counts with commas")
 	cases := flag.String("cases", "all", "which cases, with commas: "+strings.Join(caseNames(), ", "))
 	flag.IntVar(&o.runs, "runs", 3, "how often each is measured; the median counts")
+	flag.BoolVar(&o.alone, "alone", false, "measure Rollcall without its peers: for work on it, no goal is looked at")
 	flag.BoolVar(&o.keep, "keep", false, "leave the work folder")
 	flag.BoolVar(&o.strict, "strict", false, "exit 1 if a goal is missed")
 	flag.StringVar(&o.json, "json", "", "write every single run to this `file`")
