@@ -50,6 +50,14 @@ func (p *Writer) write(b []byte) {
 	}
 }
 
+// Flush writes what waits to be compressed with more.
+func (p *Writer) Flush() error {
+	if err := p.z.Flush(); err != nil && p.err == nil {
+		p.err = fmt.Errorf("write a pack: %w", err)
+	}
+	return p.err
+}
+
 // Whole writes a content of size bytes.
 func (p *Writer) Whole(size int64, content io.Reader) error {
 	p.write([]byte{byte(methodWhole)})

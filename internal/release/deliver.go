@@ -106,7 +106,16 @@ func (s *Store) begin(ctx context.Context, p *packed, repo rollcall.Repository, 
 		note(fmt.Sprintf("packing %s, %d MB", rollcall.Plural(len(contents), "file", "files"), p.raw>>20))
 	}
 	p.keeping.Go(func() {
-		err := s.write(ctx, growingWriter{p.file, file}, repo, pack.AppendChanges(nil, base, to), contents, p.raw)
+		out, err := pack.NewWriter(growingWriter{p.file, file}, pack.AppendChanges(nil, base, to), p.raw)
+		if err == nil && p.raw >= sentEarly {
+			// A node looks through what it has meanwhile.
+			if err = out.Flush(); err == nil {
+				p.file.hurry()
+			}
+		}
+		if err == nil {
+			err = s.write(ctx, out, repo, contents, false)
+		}
 		if err != nil {
 			_ = file.Cleanup() // of a file that nobody will ask for
 			p.file.end(fmt.Errorf("make a pack: %w", err))
@@ -151,7 +160,10 @@ func (s *Store) extra(ctx context.Context, repo rollcall.Repository, to *rollcal
 		return nil, 0, fmt.Errorf("make a pack: %w", err)
 	}
 	os.Remove(file.Name())
-	err = s.write(ctx, file, repo, nil, contents, raw)
+	out, err := pack.NewWriter(file, nil, raw)
+	if err == nil {
+		err = s.write(ctx, out, repo, contents, true)
+	}
 	var size int64
 	if err == nil {
 		size, err = file.Seek(0, io.SeekCurrent)
@@ -166,19 +178,15 @@ func (s *Store) extra(ctx context.Context, repo rollcall.Repository, to *rollcal
 	return file, size, nil
 }
 
-// write writes a pack: contents in their order, each once, against its old one where
-// there is one.
-func (s *Store) write(ctx context.Context, w io.Writer, repo rollcall.Repository, changes []byte, contents []pack.Want, raw int64) error {
-	out, err := pack.NewWriter(w, changes, raw)
-	if err != nil {
-		return err
-	}
+// write writes the contents of a pack in their order, each once, against its old one where
+// there is one. They are doubted where a node asks for them once more.
+func (s *Store) write(ctx context.Context, out *pack.Writer, repo rollcall.Repository, contents []pack.Want, doubted bool) error {
 	plan, needs, err := s.sources(ctx, repo, contents)
 	if err != nil {
-		return err
+		return errors.Join(err, out.Close())
 	}
 	for i := range needs {
-		needs[i].doubted = changes == nil // a node asks for these once more
+		needs[i].doubted = doubted
 	}
 	at := 0 // in contents
 	same := func(end int) error {

@@ -10,13 +10,15 @@ import (
 
 // growing is a file that is read while it is still being written.
 type growing struct {
-	name  string // where it is being written
-	path  string // where it will be then
-	mu    sync.Mutex
-	more  sync.Cond
-	size  int64 // that is there
-	ended bool
-	err   error // why it ended early
+	name    string // where it is being written
+	path    string // where it will be then
+	mu      sync.Mutex
+	more    sync.Cond
+	size    int64 // that is there
+	soon    int64 // of it, that is not to wait for more
+	awaited int64 // size that the first reader waits for, or 0
+	ended   bool
+	err     error // why it ended early
 }
 
 func newGrowing(name, path string) *growing {
@@ -25,19 +27,27 @@ func newGrowing(name, path string) *growing {
 	return g
 }
 
-// wakeEvery is of how many bytes readers are told at once. It grows in small pieces, and
-// each node has a reader.
-const wakeEvery = 64 << 10
-
-// grew tells readers that there is more.
+// grew tells readers that there is more, once it is enough for one of them: it grows in
+// small pieces, and each node has a reader.
 func (g *growing) grew(n int) {
 	g.mu.Lock()
-	before := g.size
 	g.size += int64(n)
+	enough := g.awaited > 0 && g.size >= g.awaited
+	if enough {
+		g.awaited = 0
+	}
 	g.mu.Unlock()
-	if before/wakeEvery != (before+int64(n))/wakeEvery {
+	if enough {
 		g.more.Broadcast()
 	}
+}
+
+// hurry tells readers not to wait for more than there is.
+func (g *growing) hurry() {
+	g.mu.Lock()
+	g.soon = g.size
+	g.mu.Unlock()
+	g.more.Broadcast()
 }
 
 // end tells readers that nothing more comes.
@@ -48,18 +58,18 @@ func (g *growing) end(err error) {
 	g.more.Broadcast()
 }
 
-// wait waits until so much is there behind a place, or the end, and tells how much there
-// is.
-func (g *growing) wait(at, n int64) (size int64, err error) {
+// wait waits until so much is there behind a place, or what is there is not to wait, and
+// tells how much that is.
+func (g *growing) wait(at, n int64) (size int64, ended bool, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for g.size < at+n && !g.ended {
+	for g.size < at+n && g.soon <= at && !g.ended {
+		if g.awaited == 0 || at+n < g.awaited {
+			g.awaited = at + n
+		}
 		g.more.Wait()
 	}
-	if g.size <= at && g.err == nil {
-		return g.size, io.EOF
-	}
-	return g.size, g.err
+	return g.size, g.ended, g.err
 }
 
 // whole waits for the end and tells the size.
@@ -94,13 +104,18 @@ type growingReader struct {
 	at   int64
 }
 
+// Read gives as much as is asked for, unless what there is is not to wait. The end comes
+// with the last of it.
 func (r *growingReader) Read(b []byte) (int, error) {
-	size, err := r.g.wait(r.at, int64(len(b)))
+	size, ended, err := r.g.wait(r.at, int64(len(b)))
 	if err != nil {
 		return 0, err
 	}
 	n, err := r.file.ReadAt(b[:min(int64(len(b)), size-r.at)], r.at)
 	r.at += int64(n)
+	if err == nil && ended && r.at == size {
+		err = io.EOF
+	}
 	return n, err
 }
 

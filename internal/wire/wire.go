@@ -227,12 +227,13 @@ func (c *Conn) frame(kind Kind, b []byte) error {
 	return err
 }
 
-// SendStream writes all of r as data frames and the end. sent is told of the bytes.
+// SendStream writes all of r as data frames and the end. What r gives is sent at once,
+// unless more comes with it. sent is told of the bytes.
 func (c *Conn) SendStream(r io.Reader, sent func(int64)) error {
 	buf := make([]byte, DataSize)
 	var total int64
 	for {
-		n, err := io.ReadFull(r, buf)
+		n, err := r.Read(buf)
 		if n > 0 {
 			if err := c.frame(KindData, buf[:n]); err != nil {
 				return err
@@ -240,8 +241,11 @@ func (c *Conn) SendStream(r io.Reader, sent func(int64)) error {
 			total += int64(n)
 			sent(total)
 		}
-		if err == io.EOF || err == io.ErrUnexpectedEOF {
+		if err == io.EOF {
 			break
+		}
+		if err == nil && n < len(buf) {
+			err = c.w.Flush()
 		}
 		if err != nil {
 			return err

@@ -133,3 +133,26 @@ func FuzzFrames(f *testing.F) {
 		_, _ = SkipGreeting(bytes.NewReader(in))
 	})
 }
+
+// What a stream has is sent while the rest is still to come.
+func TestStreamIsNotHeldBack(t *testing.T) {
+	far, near := io.Pipe()
+	content, more := io.Pipe()
+	c := NewConn(far, near)
+	done := make(chan error, 1)
+	go func() { done <- c.SendStream(content, func(int64) {}) }()
+	s := c.Stream()
+	for _, text := range []string{"some", "more"} {
+		if _, err := io.WriteString(more, text); err != nil {
+			t.Fatal(err)
+		}
+		got := make([]byte, len(text))
+		if _, err := io.ReadFull(s, got); err != nil || string(got) != text {
+			t.Fatalf("%q, %v", got, err)
+		}
+	}
+	more.Close()
+	if err := s.Drain(); err != nil || <-done != nil {
+		t.Fatal(err)
+	}
+}

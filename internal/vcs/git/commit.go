@@ -30,7 +30,7 @@ func (r *Repository) commit(ctx context.Context, name string) (*commit, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeLimit)
 	defer cancel()
 	var c *commit
-	err := r.objects.read(ctx, []string{name}, func(_ int, one *object) error {
+	err := r.objects.read(ctx, 1, []string{name}, func(_ int, one *object) error {
 		if one.kind != "commit" {
 			return &missingObject{name, "a " + one.kind}
 		}

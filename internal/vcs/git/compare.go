@@ -91,7 +91,7 @@ func (r *Repository) trees(ctx context.Context, folders []folder) (map[string][]
 			}
 		}
 	}
-	err := r.objects.read(ctx, names, func(i int, one *object) error {
+	err := r.objects.read(ctx, 1, names, func(i int, one *object) error {
 		if one.kind != "tree" {
 			return fmt.Errorf("git cat-file: %s is a %s and no tree", names[i], one.kind)
 		}

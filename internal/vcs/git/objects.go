@@ -41,13 +41,13 @@ type missingObject struct{ name, why string }
 func (e *missingObject) Error() string { return fmt.Sprintf("git cat-file: %s is %s", e.name, e.why) }
 
 // read asks for objects and calls fn with each in the order given. The names are one
-// word each; on git's standard input none of them is an option.
-func (o *objects) read(ctx context.Context, names []string, fn func(i int, one *object) error) error {
+// word each; on git's standard input none of them is an option. So many processes answer.
+func (o *objects) read(ctx context.Context, processes int, names []string, fn func(i int, one *object) error) error {
 	if len(names) == 0 {
 		return nil
 	}
 	idle := o.take()
-	asked, err := o.gather(ctx, idle, len(names))
+	asked, err := o.gather(ctx, idle, processes)
 	if err != nil {
 		return err
 	}
@@ -55,7 +55,7 @@ func (o *objects) read(ctx context.Context, names []string, fn func(i int, one *
 	if err != nil && idle != nil && !begun && ctx.Err() == nil {
 		// It waited, and somebody ended it meanwhile: Ctrl-C goes to all at a terminal.
 		asked.end()
-		if asked, err = o.gather(ctx, nil, len(names)); err != nil {
+		if asked, err = o.gather(ctx, nil, processes); err != nil {
 			return err
 		}
 		_, err = asked.read(ctx, names, fn)

@@ -7,7 +7,8 @@ import (
 )
 
 const (
-	// manyNames is from how many on more than one git is asked.
+	// manyNames is from how many on more than one git is asked for contents, and answers
+	// are waited for patiently.
 	manyNames = 64
 	maxTeam   = 4
 	// inTurn is how many objects one of a team answers before the next one does: what it
@@ -20,13 +21,21 @@ const (
 // others get theirs ready.
 type team []*catFile
 
-// gather gives as many as so many names are worth. One of them is idle, unless that is nil.
-func (o *objects) gather(ctx context.Context, idle *catFile, names int) (team, error) {
+// teamFor is how many processes so many contents are worth.
+func teamFor(contents int) int {
+	if contents <= manyNames {
+		return 1
+	}
+	return min(maxTeam, runtime.NumCPU())
+}
+
+// gather gives so many processes. One of them is idle, unless that is nil.
+func (o *objects) gather(ctx context.Context, idle *catFile, processes int) (team, error) {
 	var t team
 	if idle != nil {
 		t = append(t, idle)
 	}
-	for len(t) == 0 || names > manyNames && len(t) < min(maxTeam, runtime.NumCPU()) {
+	for len(t) < processes {
 		one, err := o.start(ctx)
 		if err != nil {
 			t.end()

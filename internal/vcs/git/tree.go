@@ -65,7 +65,7 @@ func treeEntry(name, mode, blob string) (*rollcall.TreeEntry, error) {
 func (r *Repository) Blobs(ctx context.Context, blobs []string, fn func(i int, size int64, content io.Reader) error) error {
 	ctx, cancel := context.WithTimeout(ctx, fetchLimit)
 	defer cancel()
-	return lacks(r.objects.read(ctx, blobs, func(i int, one *object) error {
+	return lacks(r.objects.read(ctx, teamFor(len(blobs)), blobs, func(i int, one *object) error {
 		if one.kind != "blob" {
 			return fmt.Errorf("git cat-file: %s is a %s and no blob", blobs[i], one.kind)
 		}
