@@ -30,7 +30,8 @@ func NewWriter(w io.Writer, changes []byte, raw int64) (*Writer, error) {
 	for window > 64<<10 && int64(window)/2 >= raw+int64(len(changes)) {
 		window /= 2
 	}
-	z, err := zstd.NewWriter(w, zstd.WithEncoderLevel(level), zstd.WithWindowSize(window), zstd.WithEncoderCRC(false))
+	// Not concurrent: to wake others for every block costs more than it saves.
+	z, err := zstd.NewWriter(w, zstd.WithEncoderLevel(level), zstd.WithWindowSize(window), zstd.WithEncoderCRC(false), zstd.WithEncoderConcurrency(1))
 	if err != nil {
 		return nil, fmt.Errorf("write a pack: %w", err)
 	}
