@@ -84,7 +84,7 @@ func (s *segments) keep(size int64, from io.Reader, good func(content []byte) bo
 			return place{}, err
 		}
 	}
-	s.waiting = slices.Grow(s.waiting, max(int(size), appendAtOnce-len(s.waiting)))
+	s.waiting = slices.Grow(s.waiting, int(size))
 	begin := len(s.waiting)
 	content := s.waiting[begin : begin+int(size)]
 	if _, err := io.ReadFull(from, content); err != nil {
