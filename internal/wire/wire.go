@@ -241,7 +241,7 @@ func (c *Conn) SendStream(r io.Reader, sent func(int64)) error {
 			total += int64(n)
 			sent(total)
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err == nil && n < len(buf) {
