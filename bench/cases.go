@@ -45,7 +45,7 @@ var (
 // cases are in an order in which each finds what it begins with.
 var cases = []benchCase{
 	{name: "setup", to: "base", seasoned: true, keep: "base"},
-	{name: "major", snapshot: "base", from: "base", to: "a", seasoned: true, keep: "a", peers: all},
+	{name: "major", snapshot: "base", from: "base", to: "a", seasoned: true, keep: "a", peers: append(all, readNew{})},
 	{name: "minor", snapshot: "a", from: "a", to: "b", keep: "b", peers: all},
 	{name: "nothing changed", snapshot: "b", from: "b", to: "b", peers: all},
 	{name: "small", snapshot: "b", from: "b", to: "s", peers: all},
@@ -55,7 +55,7 @@ var cases = []benchCase{
 	{name: "twice the files", snapshot: "b", from: "b", to: "d", seasoned: true, keep: "d"},
 	{name: "nothing changed, twice the files", snapshot: "d", from: "d", to: "d", peers: []contestant{plain}},
 	{name: "small, twice the files", snapshot: "d", from: "d", to: "ds", peers: []contestant{plain}},
-	{name: "cold", snapshot: "b:empty,unpacked", to: "b", peers: []contestant{plain, compressed}},
+	{name: "cold", snapshot: "b:empty,unpacked", to: "b", peers: append([]contestant{plain, compressed}, compressions()...)},
 	{name: "first", to: "b", keep: "first"},
 	{name: "cold, packed before", snapshot: "first:empty", to: "b"},
 }

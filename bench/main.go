@@ -18,6 +18,9 @@
 // start; rsync is given its tree. Contents are in the page cache for both. Before each
 // measured run the nodes and the controller are put back and the disk is synced.
 //
+// Beside them stands what nobody can do without who rolls out of a repository: git alone,
+// giving the contents of major, and, where it is installed, zstd alone, compressing cold's.
+//
 // Not measured: a network's latency and bandwidth (loopback has neither limit), disks
 // (all nodes share one, which makes Rollcall's one sync a node dearer than it is on a
 // fleet; rsync syncs nothing), what an application does after a switch, and more than

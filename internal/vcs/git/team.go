@@ -10,7 +10,7 @@ const (
 	// manyNames is from how many on more than one git is asked for contents, and answers
 	// are waited for patiently.
 	manyNames = 64
-	maxTeam   = 4
+	maxTeam   = 3 // who reads has as much to do as these give
 	// inTurn is how many objects one of a team answers before the next one does: what it
 	// has ready meanwhile shall fit into its pipe.
 	inTurn = 16
