@@ -37,7 +37,8 @@ type comparison struct {
 }
 
 // compare lists what differs between two trees, in the order of the paths. Who rolls one
-// changeset asks twice: what is in the release, and what the changeset changed.
+// changeset asks twice, for what is in the release and for what the changeset changed,
+// and gets the same list: nobody changes it.
 func (r *Repository) compare(ctx context.Context, from, to string) ([]rollcall.TreeChange, error) {
 	if from == to {
 		return nil, nil

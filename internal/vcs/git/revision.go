@@ -72,7 +72,8 @@ func (r *Repository) revision(ctx context.Context, name string) (rollcall.Revisi
 		if missing.why == "ambiguous" {
 			return rev, rollcall.Errorf(rollcall.KindInvalid, "%q names several revisions", name).WithHint("give more of the hash")
 		}
-		return rev, rollcall.Errorf(rollcall.KindNotFound, "there is no revision %q in the repository", name)
+		return rev, rollcall.Errorf(rollcall.KindNotFound, "there is no revision %q in the repository", name).
+			WithHint("give the hash of a commit that was pushed, a tag or a branch")
 	}
 	if err != nil {
 		return rev, err
